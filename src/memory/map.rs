@@ -1,0 +1,251 @@
+//! The mapping of guest RAM, and the only raw access to it outside the accelerators.
+// UNSAFETY: guest RAM is shared with running vCPUs, so it is read and written through raw pointers with atomic or volatile-like
+// copies and never through references.
+#![expect(unsafe_code, reason = "guest RAM is memory that other threads write; see docs/safety.md")]
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::memory::CODE;
+use crate::memory::FLAG_SHIFT;
+use crate::memory::LOG;
+use crate::memory::OutOfRam;
+use crate::units::Ra;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use vm_memory::GuestAddress;
+use vm_memory::GuestMemoryBackend;
+use vm_memory::GuestMemoryMmap;
+use vm_memory::GuestMemoryRegion;
+
+/// Guest RAM: `size` bytes from real address 0.
+pub struct GuestMemory {
+    /// Keeps the mapping alive for as long as `base` is used.
+    _map: GuestMemoryMmap,
+    base: *mut u8,
+    size: u64,
+    /// One byte of flags for each 4 KiB page.
+    flags: Box<[AtomicU8]>,
+    /// For each 4 KiB page, how often decoded code from it was overwritten.
+    generation: Box<[AtomicU32]>,
+    dirty: Box<[AtomicU64]>,
+}
+
+// SAFETY: `base` points to a shared mapping that lives as long as `self`; every access through it is atomic or a byte copy on
+// memory that Rust never holds a reference to, so threads can share it.
+unsafe impl Send for GuestMemory {}
+// SAFETY: as above.
+unsafe impl Sync for GuestMemory {}
+
+impl GuestMemory {
+    /// Maps `size` bytes (a positive multiple of 64 KiB) of zeroed RAM.
+    pub fn new(size: u64) -> Result<GuestMemory> {
+        let host = |e: std::io::Error| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source: e };
+        let bytes = usize::try_from(size).map_err(|_| host(std::io::ErrorKind::OutOfMemory.into()))?;
+        let map =
+            GuestMemoryMmap::<()>::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|e| host(std::io::Error::other(e.to_string())))?;
+        let base = map.find_region(GuestAddress(0)).expect("RAM starts at 0").get_host_address(vm_memory::MemoryRegionAddress(0));
+        let base = base.map_err(|e| host(std::io::Error::other(e.to_string())))?;
+        let pages = bytes >> FLAG_SHIFT;
+        Ok(GuestMemory {
+            _map: map,
+            base,
+            size,
+            flags: (0..pages).map(|_| AtomicU8::new(0)).collect(),
+            generation: (0..pages).map(|_| AtomicU32::new(0)).collect(),
+            dirty: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+        })
+    }
+
+    /// Bytes of RAM.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether all of `[at, at + len)` is RAM.
+    pub fn contains(&self, at: Ra, len: u64) -> bool {
+        at.0 <= self.size && len <= self.size - at.0
+    }
+
+    /// The host address of the `len` bytes at `at`. For the accelerators: who stores through it must look at
+    /// [`GuestMemory::flags`] afterwards, and must not outlive the memory.
+    pub fn host(&self, at: Ra, len: u64) -> Option<*mut u8> {
+        // SAFETY: the range was just found to lie inside the mapping.
+        self.contains(at, len).then(|| unsafe { self.base.add(at.0 as usize) })
+    }
+
+    /// The host address of RAM's first byte, for accelerators that compute real addresses back from host pointers.
+    pub fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// The flags of the pages, indexed by real address >> 12.
+    pub fn flags(&self) -> &[AtomicU8] {
+        &self.flags
+    }
+
+    /// Marks the page of `at` as holding decoded code. The caller reads the code only after this call.
+    pub fn mark_code(&self, at: Ra) {
+        if let Some(f) = self.flags.get((at.0 >> FLAG_SHIFT) as usize) {
+            f.fetch_or(CODE, Ordering::SeqCst);
+        }
+    }
+
+    /// How often code in the page of `at` was overwritten; decoded code is valid while this stays the same.
+    pub fn generation(&self, at: Ra) -> u32 {
+        self.generation.get((at.0 >> FLAG_SHIFT) as usize).map_or(0, |g| g.load(Ordering::Acquire))
+    }
+
+    /// The generation counters themselves, indexed by real address >> 12.
+    pub fn generations(&self) -> &[AtomicU32] {
+        &self.generation
+    }
+
+    /// Acts on the flags of the pages of `[at, at + len)`, which were just stored to.
+    #[cold]
+    pub fn stored(&self, at: Ra, len: u64) {
+        if len == 0 || !self.contains(at, len) {
+            return;
+        }
+        for page in (at.0 >> FLAG_SHIFT)..=((at.0 + len - 1) >> FLAG_SHIFT) {
+            let page = page as usize;
+            let flags = self.flags[page].load(Ordering::Relaxed);
+            if flags & CODE != 0 {
+                self.generation[page].fetch_add(1, Ordering::AcqRel);
+            }
+            if flags & LOG != 0 {
+                self.flags[page].fetch_and(!LOG, Ordering::AcqRel);
+                self.dirty[page / 64].fetch_or(1 << (page % 64), Ordering::AcqRel);
+            }
+        }
+    }
+
+    fn note(&self, at: Ra, len: u64) {
+        let mut page = at.0 >> FLAG_SHIFT;
+        while len > 0 && page <= (at.0 + len - 1) >> FLAG_SHIFT {
+            if self.flags[page as usize].load(Ordering::Relaxed) != 0 {
+                self.stored(at, len);
+                return;
+            }
+            page += 1;
+        }
+    }
+
+    /// Copies guest bytes out.
+    pub fn read(&self, at: Ra, to: &mut [u8]) -> std::result::Result<(), OutOfRam> {
+        let from = self.host(at, to.len() as u64).ok_or(OutOfRam)?;
+        // SAFETY: `from` is valid for `to.len()` bytes; the guest may write them meanwhile, which yields a torn copy and nothing worse.
+        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
+    /// Copies bytes into guest RAM.
+    pub fn write(&self, at: Ra, from: &[u8]) -> std::result::Result<(), OutOfRam> {
+        let to = self.host(at, from.len() as u64).ok_or(OutOfRam)?;
+        // SAFETY: `to` is valid for `from.len()` bytes and is never borrowed.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        self.note(at, from.len() as u64);
+        Ok(())
+    }
+
+    /// Copies inside guest RAM; the ranges may overlap.
+    pub fn copy(&self, from: Ra, to: Ra, len: u64) -> std::result::Result<(), OutOfRam> {
+        let (src, dst) = (self.host(from, len).ok_or(OutOfRam)?, self.host(to, len).ok_or(OutOfRam)?);
+        // SAFETY: both ranges lie inside the mapping; `copy` allows overlap.
+        unsafe { std::ptr::copy(src, dst, len as usize) };
+        self.note(to, len);
+        Ok(())
+    }
+
+    /// Fills guest RAM with one byte.
+    pub fn fill(&self, at: Ra, len: u64, byte: u8) -> std::result::Result<(), OutOfRam> {
+        let to = self.host(at, len).ok_or(OutOfRam)?;
+        // SAFETY: the range lies inside the mapping.
+        unsafe { std::ptr::write_bytes(to, byte, len as usize) };
+        self.note(at, len);
+        Ok(())
+    }
+}
+
+macro_rules! typed {
+    ($($read:ident $write:ident $int:ty, $atomic:ty;)*) => {
+        /// Big-endian integers at naturally aligned or unaligned addresses. Aligned accesses are single-copy atomic.
+        impl GuestMemory {$(
+            /// Reads a big-endian integer.
+            pub fn $read(&self, at: Ra) -> std::result::Result<$int, OutOfRam> {
+                const N: u64 = std::mem::size_of::<$int>() as u64;
+                let p = self.host(at, N).ok_or(OutOfRam)?;
+                if at.0 % N == 0 {
+                    // SAFETY: in bounds, aligned (RAM is page-aligned), and only ever accessed atomically or by byte copies.
+                    Ok(<$int>::from_be(unsafe { <$atomic>::from_ptr(p.cast()) }.load(Ordering::Relaxed)))
+                } else {
+                    let mut b = [0; N as usize];
+                    self.read(at, &mut b)?;
+                    Ok(<$int>::from_be_bytes(b))
+                }
+            }
+            /// Writes a big-endian integer.
+            pub fn $write(&self, at: Ra, value: $int) -> std::result::Result<(), OutOfRam> {
+                const N: u64 = std::mem::size_of::<$int>() as u64;
+                let p = self.host(at, N).ok_or(OutOfRam)?;
+                if at.0 % N == 0 {
+                    // SAFETY: as for reading.
+                    unsafe { <$atomic>::from_ptr(p.cast()) }.store(value.to_be(), Ordering::Relaxed);
+                    self.note(at, N);
+                    Ok(())
+                } else {
+                    self.write(at, &value.to_be_bytes())
+                }
+            }
+        )*}
+    };
+}
+typed! {
+    read_u8 write_u8 u8, AtomicU8;
+    read_u16 write_u16 u16, AtomicU16;
+    read_u32 write_u32 u32, AtomicU32;
+    read_u64 write_u64 u64, AtomicU64;
+}
+
+impl GuestMemory {
+    /// Replaces the aligned big-endian doubleword at `at` if it still holds `old`; says whether it did. For page table R and C bits.
+    pub fn compare_exchange_u64(&self, at: Ra, old: u64, new: u64) -> std::result::Result<bool, OutOfRam> {
+        let p = self.host(at, 8).filter(|_| at.0.is_multiple_of(8)).ok_or(OutOfRam)?;
+        // SAFETY: in bounds and aligned, as above.
+        let done = unsafe { AtomicU64::from_ptr(p.cast()) }
+            .compare_exchange(old.to_be(), new.to_be(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if done {
+            self.note(at, 8);
+        }
+        Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_big_endian_and_bounded() {
+        let m = GuestMemory::new(1 << 20).unwrap();
+        m.write_u32(Ra(4), 0x0102_0304).unwrap();
+        assert_eq!(m.read_u8(Ra(4)), Ok(1));
+        assert_eq!(m.read_u16(Ra(5)), Ok(0x0203));
+        assert_eq!(m.read_u64(Ra((1 << 20) - 7)), Err(OutOfRam));
+        assert_eq!(m.write_u8(Ra(u64::MAX), 0), Err(OutOfRam));
+    }
+
+    #[test]
+    fn a_store_to_a_code_page_changes_its_generation() {
+        let m = GuestMemory::new(1 << 20).unwrap();
+        m.mark_code(Ra(0x3000));
+        let before = m.generation(Ra(0x3fff));
+        m.write_u8(Ra(0x4000), 1).unwrap();
+        assert_eq!(m.generation(Ra(0x3000)), before);
+        m.write(Ra(0x2fff), &[0, 0]).unwrap();
+        assert_ne!(m.generation(Ra(0x3000)), before);
+    }
+}
