@@ -1,7 +1,7 @@
 //! IBM bit numbering, where bit 0 is the most significant.
 //!
 //! The Power ISA and PAPR number bits from the top. Registers are declared with [`reg!`](crate::reg) so that a field is named once, with the
-//! number the book prints, and code reads `msr.EE()`.
+//! number the book prints, and code reads `msr.has(Msr::EE)`.
 
 /// The mask of IBM bit `n` of a 64-bit doubleword.
 pub const fn ibm(n: u32) -> u64 {
@@ -24,17 +24,18 @@ pub const fn sign_extend(value: u64, bits: u32) -> u64 {
 
 /// Declares a register as a newtype over `u64` with one-bit fields named and numbered as the book does.
 ///
-/// `reg! { /// doc Msr { /// doc EE: 48, ... } }` gives `Msr::EE` (a mask), `msr.EE()` and `msr.set_EE(bool)`-like `msr.with(mask)`.
+/// `reg! { /// doc Msr { /// doc EE: 48, ... } }` gives the mask `Msr::EE`, so that code
+/// reads `msr.has(Msr::EE)` and `msr.with(Msr::EE)`.
 #[macro_export]
 macro_rules! reg {
     ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident : $bit:literal),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
         pub struct $name(pub u64);
-        #[allow(non_snake_case, reason = "fields are spelled as the book spells them")]
         impl $name {
             $($(#[$fmeta])* pub const $field: u64 = $crate::bits::ibm($bit);)*
-            $($(#[$fmeta])* #[inline(always)] pub const fn $field(self) -> bool { self.0 & Self::$field != 0 })*
+            /// Whether any bit of `mask` is set.
+            #[inline(always)] pub const fn has(self, mask: u64) -> bool { self.0 & mask != 0 }
             /// This value with the bits of `mask` set.
             #[inline] pub const fn with(self, mask: u64) -> Self { Self(self.0 | mask) }
             /// This value with the bits of `mask` cleared.
@@ -42,7 +43,7 @@ macro_rules! reg {
             /// Names of the one-bit fields that are set, highest bit first.
             pub fn names(self) -> Vec<&'static str> {
                 let mut v = Vec::new();
-                $(if self.$field() { v.push(stringify!($field)); })*
+                $(if self.has(Self::$field) { v.push(stringify!($field)); })*
                 v
             }
         }

@@ -1,1 +1,108 @@
-//! (to be written)
+//! Running guest code: the contract between an accelerator and whoever runs a machine.
+//!
+//! A [`Vcpu`] runs until something needs the machine and returns an [`Exit`], a value; the run loop answers with
+//! [`Vcpu::complete`] and runs it again. Nothing ever calls back out of guest code, so there is one run loop for every accelerator, exits can be
+//! recorded and replayed, and no lock is held while guest code runs.
+
+pub mod interp;
+
+use crate::cpu::CpuState;
+use crate::error::Result;
+use crate::signal::Signals;
+use crate::units::CpuIndex;
+use crate::units::Ra;
+use crate::units::VcpuId;
+use crate::units::Width;
+use std::sync::Arc;
+
+/// Which way guest code is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum AccelKind {
+    /// The interpreter: the executable specification.
+    Interp,
+}
+
+/// Why a vCPU stopped running guest code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// `sc 1` in privileged state: r3 is the number, r4 to r12 the arguments. NIP is past the instruction.
+    Hcall {
+        /// r3.
+        number: u64,
+        /// r4 to r12.
+        args: [u64; 9],
+    },
+    /// `sc 1` in problem state: the platform answers H_PRIVILEGE.
+    HcallFromProblemState,
+    /// A load from outside RAM; answered by [`Reply::Loaded`].
+    MmioRead {
+        /// Guest real address.
+        at: Ra,
+        /// Bytes.
+        width: Width,
+    },
+    /// A store outside RAM. `value` is the number in the guest's byte order, as big-endian devices see it.
+    MmioWrite {
+        /// Guest real address.
+        at: Ra,
+        /// Bytes.
+        width: Width,
+        /// The value.
+        value: u64,
+    },
+    /// A `stop`/`nap`-like instruction that a partition may use: wait for a signal.
+    Halted,
+    /// [`crate::signal::KICK`] was raised; it is still up.
+    Kicked,
+    /// The instruction budget is used up.
+    Budget,
+    /// A breakpoint that the user set was reached; NIP is its address.
+    Breakpoint,
+}
+
+/// The answer to an [`Exit`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// Nothing to hand over; go on.
+    Nothing,
+    /// The store of [`Exit::MmioWrite`] is done.
+    Stored,
+    /// What the load of [`Exit::MmioRead`] reads.
+    Loaded(u64),
+    /// Registers that an hcall returns: r3, and r4 on for as many as are given.
+    Hcall {
+        /// r3.
+        status: i64,
+        /// r4 to r11 for the first `count`; the rest keep their values.
+        out: [u64; 8],
+        /// How many of `out` are written.
+        count: usize,
+    },
+}
+
+/// One virtual CPU.
+pub trait Vcpu: Send {
+    /// Dense index.
+    fn index(&self) -> CpuIndex;
+    /// Guest-visible id.
+    fn id(&self) -> VcpuId;
+    /// Runs guest code until something needs the machine. `budget` bounds the instructions executed (`None`: no bound).
+    fn run(&mut self, budget: Option<u64>) -> Result<Exit>;
+    /// Answers the last exit.
+    fn complete(&mut self, reply: Reply);
+    /// Registers, consistent while the vCPU is not in [`Vcpu::run`].
+    fn state(&self) -> &CpuState;
+    /// Registers, for change. What the vCPU derives from them it derives anew when it next runs; page tables and SLB changes need
+    /// an invalidation through the partition besides.
+    fn state_mut(&mut self) -> &mut CpuState;
+    /// Instructions executed so far.
+    fn instructions(&self) -> u64;
+    /// How other threads reach this vCPU.
+    fn signals(&self) -> &Arc<Signals>;
+    /// Ticks (512 MHz) until the decrementer wants attention, 0 when it does; for a vCPU about to sleep.
+    fn ticks_until_decrementer(&self) -> u64;
+    /// The guest's timebase now.
+    fn timebase(&self) -> u64;
+    /// Addresses (effective) at which [`Exit::Breakpoint`] is wanted.
+    fn set_breakpoints(&mut self, at: &[u64]);
+}

@@ -1,1 +1,95 @@
-//! (to be written)
+//! Effective to real: the partition's view of its own address translation.
+//!
+//! [`translate`] chooses real mode, the hashed page table (through the SLB) or the process-scoped radix tree, as MSR, LPCR and the edition
+//! say, and gives either a [`Translation`] or the [`Fault`] that becomes an interrupt. It keeps no cache: the accelerators' TLBs do, and
+//! [`partition::Partition`] tells them when to forget.
+
+pub mod hpt;
+pub mod partition;
+pub mod radix;
+pub mod slb;
+
+use crate::cpu::CpuState;
+use crate::isa::Isa;
+use crate::isa::cpu_model::CpuModel;
+use crate::isa::regs::Lpcr;
+use crate::isa::regs::Msr;
+use crate::isa::spr;
+use crate::isa::vectors::Vector;
+use crate::memory::GuestMemory;
+use crate::units::Ea;
+use crate::units::Ra;
+use partition::Partition;
+
+/// What an access wants to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Read data.
+    Load,
+    /// Write data.
+    Store,
+    /// Execute.
+    Fetch,
+}
+
+/// A successful translation, good for the whole page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Translation {
+    /// Real address of the byte asked for.
+    pub ra: Ra,
+    /// log2 of the page size within which the same translation holds.
+    pub page_shift: u32,
+    /// Whether stores are allowed *and* the change bit is already set, so that a TLB may let stores pass without asking again.
+    pub writable: Writable,
+}
+
+/// Whether a cached translation may serve stores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Writable {
+    /// Yes.
+    Yes,
+    /// No, or not before the change bit is set.
+    AskAgain,
+}
+
+/// A failed translation, with what the handler will read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Which interrupt.
+    pub vector: Vector,
+    /// DSISR for data interrupts, SRR1 bits for instruction interrupts.
+    pub status: u64,
+}
+
+/// What a translation depends on besides the page tables.
+pub struct Context<'a> {
+    /// The vCPU's registers: MSR, LPCR, PIDR, AMR, IAMR, SLB.
+    pub state: &'a CpuState,
+    /// The model: edition, SLB size.
+    pub model: &'static CpuModel,
+    /// Page tables and RAM.
+    pub partition: &'a Partition,
+}
+
+impl Context<'_> {
+    fn memory(&self) -> &GuestMemory {
+        &self.partition.memory
+    }
+
+    fn radix(&self) -> bool {
+        self.model.isa >= Isa::V3_0 && Lpcr(self.state.spr[spr::LPCR]).has(Lpcr::HR)
+    }
+}
+
+/// Translates one access. Sets R and C bits in the page table as the access demands.
+pub fn translate(cx: &Context<'_>, ea: Ea, access: Access) -> Result<Translation, Fault> {
+    let relocate = match access {
+        Access::Fetch => Msr::IR,
+        Access::Load | Access::Store => Msr::DR,
+    };
+    if !cx.state.msr.has(relocate) {
+        // Real mode of a partition: the top four bits are ignored (ISA III, real addressing mode).
+        return Ok(Translation { ra: Ra(ea.0 & 0x0fff_ffff_ffff_ffff), page_shift: 24, writable: Writable::Yes });
+    }
+    if cx.radix() { radix::translate(cx, ea, access) } else { hpt::translate(cx, ea, access) }
+}

@@ -1,0 +1,266 @@
+//! The interpreting vCPU as instruction functions see it: architected registers, memory, and how to fail.
+
+use crate::accel::Exit;
+use crate::accel::interp::Step;
+use crate::accel::interp::Trap;
+use crate::accel::interp::tlb::Tlb;
+use crate::clock;
+use crate::clock::VirtualClock;
+use crate::cpu::CpuState;
+use crate::cpu::interrupt::Interrupt;
+use crate::cpu::state::EQ;
+use crate::cpu::state::GT;
+use crate::cpu::state::LT;
+use crate::cpu::timebase;
+use crate::isa::Insn;
+use crate::isa::cpu_model::CpuModel;
+use crate::isa::regs::Msr;
+use crate::isa::regs::SRR1_ILLEGAL;
+use crate::isa::regs::SRR1_PRIVILEGED;
+use crate::isa::vectors::Vector;
+use crate::mmu::partition::Partition;
+use crate::mmu::partition::Seen;
+use crate::signal::Signals;
+use crate::units::CpuIndex;
+use crate::units::VcpuId;
+use std::ops::Deref;
+use std::ops::DerefMut;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+/// One interpreting vCPU.
+pub struct Core {
+    state: CpuState,
+    /// The model that is executed.
+    pub model: &'static CpuModel,
+    /// Dense index.
+    pub index: CpuIndex,
+    /// Guest-visible id (PIR, TIR, doorbells).
+    pub id: VcpuId,
+    /// Mask of effective addresses: all ones, or the low word in 32-bit mode (MSR\[SF\] off).
+    pub ea_mask: u64,
+    /// MSR\[LE\].
+    pub little_endian: bool,
+    /// Set by [`Core::raise`]: what [`Trap::Interrupt`] means.
+    pub(super) interrupt: Option<Interrupt>,
+    /// Set by [`Core::exit`]: what [`Trap::Exit`] means.
+    pub(super) exiting: Option<Exit>,
+    /// Answers to loads outside RAM that the instruction being repeated has already had, and how many it has used again.
+    pub(super) mmio: super::access::Mmio,
+    /// Software TLB.
+    pub(super) tlb: Tlb,
+    /// Page tables and RAM, shared with the other vCPUs.
+    pub partition: Arc<Partition>,
+    /// How far this vCPU followed invalidations.
+    pub(super) seen: Arc<Seen>,
+    /// What other threads tell this vCPU.
+    pub signals: Arc<Signals>,
+    clock: Arc<VirtualClock>,
+    /// Host instant and virtual time of the clock's last start.
+    origin: Option<(Instant, Duration)>,
+    /// Instructions executed.
+    pub(super) instructions: u64,
+    /// Signals that matter with MSR\[EE\] as it is.
+    pub(super) poll_mask: u32,
+    /// Instructions until the decrementer must be looked at again.
+    pub(super) slice: i64,
+    /// Pending work that only this vCPU knows of, in the word of the signals.
+    pub(super) local: u32,
+    /// Signals of the other vCPUs with their ids, for doorbells and broadcasts; shared by the machine.
+    pub others: Arc<Vec<(VcpuId, Arc<Signals>)>>,
+}
+
+impl Deref for Core {
+    type Target = CpuState;
+    #[inline(always)]
+    fn deref(&self) -> &CpuState {
+        &self.state
+    }
+}
+
+impl DerefMut for Core {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut CpuState {
+        &mut self.state
+    }
+}
+
+/// What a vCPU is made of.
+pub struct Parts {
+    /// The model to execute.
+    pub model: &'static CpuModel,
+    /// Dense index.
+    pub index: CpuIndex,
+    /// Guest-visible id.
+    pub id: VcpuId,
+    /// Shared translation state.
+    pub partition: Arc<Partition>,
+    /// The vCPU's signals.
+    pub signals: Arc<Signals>,
+    /// The machine's clock.
+    pub clock: Arc<VirtualClock>,
+    /// Every vCPU of the machine.
+    pub others: Arc<Vec<(VcpuId, Arc<Signals>)>>,
+}
+
+impl Core {
+    /// A vCPU with all registers zero.
+    pub fn new(p: Parts) -> Core {
+        let seen = p.partition.join(p.signals.clone());
+        let mut core = Core {
+            state: CpuState::default(),
+            model: p.model,
+            index: p.index,
+            id: p.id,
+            ea_mask: u64::MAX,
+            little_endian: false,
+            interrupt: None,
+            exiting: None,
+            mmio: super::access::Mmio::default(),
+            tlb: Tlb::new(p.partition.memory.clone()),
+            partition: p.partition,
+            seen,
+            signals: p.signals,
+            clock: p.clock,
+            origin: None,
+            instructions: 0,
+            poll_mask: 0,
+            slice: 0,
+            local: 0,
+            others: p.others,
+        };
+        core.recontext();
+        core
+    }
+
+    /// Prepares an interrupt; `return Err(c.raise(…))`. It is delivered after the function returns.
+    #[cold]
+    pub fn raise(&mut self, i: Interrupt) -> Trap {
+        self.interrupt = Some(i);
+        Trap::Interrupt
+    }
+
+    /// Prepares to leave guest code; `return Err(c.exit(…))`. NIP is where it goes on.
+    #[cold]
+    pub fn exit(&mut self, exit: Exit) -> Trap {
+        self.exiting = Some(exit);
+        Trap::Exit
+    }
+
+    /// An illegal-instruction program interrupt (what a hypervisor makes of emulation assistance, ISA III).
+    #[cold]
+    pub fn illegal(&mut self) -> Step {
+        Err(self.raise(Interrupt::new(Vector::Program, SRR1_ILLEGAL)))
+    }
+
+    /// A privileged-instruction program interrupt.
+    #[cold]
+    pub fn privileged(&mut self) -> Step {
+        Err(self.raise(Interrupt::new(Vector::Program, SRR1_PRIVILEGED)))
+    }
+
+    /// (RA|0).
+    #[inline(always)]
+    pub fn ra0(&self, i: Insn) -> u64 {
+        if i.ra() == 0 { 0 } else { self.state.gpr[i.ra()] }
+    }
+
+    /// Effective address (RA|0) + (RB).
+    #[inline(always)]
+    pub fn ea_x(&self, i: Insn) -> u64 {
+        self.ra0(i).wrapping_add(self.state.gpr[i.rb()])
+    }
+
+    /// Effective address (RA|0) + D.
+    #[inline(always)]
+    pub fn ea_d(&self, i: Insn) -> u64 {
+        self.ra0(i).wrapping_add(i.si())
+    }
+
+    /// CR0 from a result, as record forms set it: compared with zero in the present mode, and SO (ISA I 2.3.1).
+    #[inline(always)]
+    pub fn record(&mut self, result: u64) {
+        let v = if self.ea_mask == u64::MAX { result as i64 } else { i64::from(result as i32) };
+        let so = self.state.xer.so;
+        self.state.cr.0[0] = so
+            | match v.cmp(&0) {
+                std::cmp::Ordering::Less => LT,
+                std::cmp::Ordering::Greater => GT,
+                std::cmp::Ordering::Equal => EQ,
+            };
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> Duration {
+        match self.origin {
+            Some((host, then)) => then + host.elapsed(),
+            None => self.clock.now(),
+        }
+    }
+
+    /// The timebase (ISA II, TB).
+    pub fn timebase(&self) -> u64 {
+        timebase::timebase(&self.state, self.now())
+    }
+
+    /// Entering guest code: takes the clock's origin, so that reading time needs no lock.
+    pub(super) fn attach_clock(&mut self) {
+        self.origin = self.clock.origin();
+    }
+
+    /// The virtual time of the machine, in timebase ticks without the guest's offset.
+    pub fn clock_ticks(&self) -> u64 {
+        clock::ticks(self.now())
+    }
+
+    /// Whether the vCPU is in problem state.
+    #[inline(always)]
+    pub fn problem_state(&self) -> bool {
+        self.state.msr.has(Msr::PR)
+    }
+
+    /// Recomputes everything derived from MSR, PIDR, LPCR, AMR, IAMR, FSCR and the SLB generation. To be called after any of them changed, by an
+    /// instruction that ends its block.
+    pub fn recontext(&mut self) {
+        let msr = self.state.msr;
+        self.ea_mask = if msr.has(Msr::SF) { u64::MAX } else { 0xffff_ffff };
+        self.little_endian = msr.has(Msr::LE);
+        self.poll_mask = super::run::poll_mask(msr);
+        self.tlb.select(&self.state);
+    }
+
+    /// Forgets every cached translation of this vCPU.
+    pub fn flush_tlb(&mut self) {
+        self.tlb.flush();
+        self.tlb.select(&self.state);
+    }
+
+    /// Flushes if another vCPU invalidated translations since the last look.
+    pub(super) fn catch_up(&mut self) {
+        if let Some(generation) = self.seen.behind(&self.partition) {
+            self.flush_tlb();
+            self.seen.caught_up(generation);
+        }
+    }
+
+    /// Invalidates translations on every vCPU and waits until none uses a stale one (tlbie with tlbsync, ISA III).
+    pub fn shoot_down(&mut self) {
+        self.partition.request_invalidation();
+        self.flush_tlb();
+        let (partition, seen) = (self.partition.clone(), self.seen.clone());
+        partition.wait_for_invalidation(Some(&seen));
+    }
+
+    /// The SLB changed so that cached translations may be wrong.
+    pub fn slb_changed(&mut self) {
+        self.tlb.slb_changed();
+        self.recontext();
+    }
+
+    /// The decrementer changed, or time passed: look again soon.
+    pub fn rearm_decrementer(&mut self) {
+        self.slice = 0;
+        self.local = 0;
+    }
+}

@@ -1,0 +1,250 @@
+//! The interpreter's run loop: blocks, pending interrupts, time, exits.
+
+use crate::accel::Exit;
+use crate::accel::Reply;
+use crate::accel::Vcpu;
+use crate::accel::interp::Core;
+use crate::accel::interp::Trap;
+use crate::accel::interp::block::CodeCache;
+use crate::accel::interp::core::Parts;
+use crate::cpu::CpuState;
+use crate::cpu::interrupt;
+use crate::cpu::interrupt::Interrupt;
+use crate::cpu::timebase;
+use crate::error::Result;
+use crate::isa::regs::Msr;
+use crate::isa::vectors::Vector;
+use crate::signal;
+use crate::signal::Signals;
+use crate::units::CpuIndex;
+use crate::units::VcpuId;
+use std::sync::Arc;
+
+/// Instructions between two looks at the clock: about 50 µs, the precision of the decrementer.
+const SLICE: i64 = 4096;
+/// Bits in [`Core::local`]: the decrementer is negative.
+pub(super) const DECREMENTER: u32 = 1 << 16;
+const _: () = assert!(DECREMENTER > signal::PROD, "local bits share a word with the signals");
+
+/// The signals that interrupt a vCPU whose MSR is `msr`.
+pub(super) fn poll_mask(msr: Msr) -> u32 {
+    let always = signal::FLUSH | signal::KICK | signal::SYSTEM_RESET;
+    if msr.has(Msr::EE) { always | signal::EXTERNAL | signal::DOORBELL | DECREMENTER } else { always }
+}
+
+/// An interpreting vCPU.
+pub struct Interp {
+    core: Core,
+    code: CodeCache,
+    breakpoints: Vec<u64>,
+}
+
+impl Interp {
+    /// A vCPU with all registers zero.
+    pub fn new(parts: Parts) -> Interp {
+        Interp { core: Core::new(parts), code: CodeCache::default(), breakpoints: Vec::new() }
+    }
+
+    /// The vCPU as instruction functions see it, for tests of single instructions.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    /// Delivers or leaves: what a failed step comes to.
+    fn settle(&mut self, trap: Trap) -> Option<Exit> {
+        let c = &mut self.core;
+        match trap {
+            Trap::Interrupt => {
+                let i = c.interrupt.take().expect("a trap is raised with its interrupt");
+                interrupt::deliver(c, i);
+                c.recontext();
+                None
+            }
+            Trap::Exit => {
+                let exit = c.exiting.take().expect("an exit is prepared before it is returned");
+                if matches!(exit, Exit::MmioRead { .. } | Exit::MmioWrite { .. }) {
+                    c.nip = c.cia;
+                }
+                Some(exit)
+            }
+        }
+    }
+
+    /// Looks at everything that may interrupt guest code.
+    #[cold]
+    fn attend(&mut self) -> Option<Exit> {
+        let c = &mut self.core;
+        if c.slice <= 0 {
+            c.slice = SLICE;
+            let due = timebase::ticks_until_decrementer(c, c.now()) == 0;
+            c.local = if due { c.local | DECREMENTER } else { c.local & !DECREMENTER };
+        }
+        let pending = (c.signals.pending() | c.local) & c.poll_mask;
+        if pending & signal::FLUSH != 0 {
+            c.signals.lower(signal::FLUSH);
+        }
+        c.catch_up();
+        if pending & signal::KICK != 0 {
+            return Some(Exit::Kicked);
+        }
+        let vector = if pending & signal::SYSTEM_RESET != 0 {
+            c.signals.lower(signal::SYSTEM_RESET);
+            Vector::SystemReset
+        } else if pending & signal::EXTERNAL != 0 {
+            Vector::External
+        } else if pending & DECREMENTER != 0 {
+            Vector::Decrementer
+        } else if pending & signal::DOORBELL != 0 {
+            c.signals.lower(signal::DOORBELL);
+            Vector::Doorbell
+        } else {
+            return None;
+        };
+        interrupt::deliver(c, Interrupt::after(vector));
+        c.recontext();
+        None
+    }
+
+    /// Runs one block, or its first `limit` instructions. Gives the number of instructions executed.
+    #[inline(always)]
+    fn block(&mut self, limit: u64) -> std::result::Result<u64, (u64, Trap)> {
+        let c = &mut self.core;
+        let block = self.code.find(c).map_err(|t| (0, t))?;
+        let n = (block.ops.len() as u64).min(limit);
+        let mut pc = c.nip;
+        for (k, op) in block.ops[..n as usize].iter().enumerate() {
+            c.cia = pc;
+            pc = pc.wrapping_add(op.insn.len());
+            c.nip = pc;
+            if let Err(trap) = (op.run)(c, op.insn) {
+                return Err((k as u64 + 1, trap));
+            }
+        }
+        Ok(n)
+    }
+
+    /// Takes a trace interrupt after an instruction that ran with MSR\[SE\] (ISA III, trace).
+    #[cold]
+    fn trace(&mut self, before: Msr, branched: Branched) {
+        if before.has(Msr::SE) || (before.has(Msr::BE) && branched == Branched::Yes) {
+            interrupt::deliver(&mut self.core, Interrupt { srr1: crate::bits::ibm(33), ..Interrupt::after(Vector::Trace) });
+            self.core.recontext();
+        }
+    }
+
+    fn run_inner(&mut self, budget: u64) -> Exit {
+        let mut left = budget;
+        let mut first = true;
+        loop {
+            let c = &mut self.core;
+            if (c.signals.pending() | c.local) & c.poll_mask != 0 || c.slice <= 0 {
+                if let Some(exit) = self.attend() {
+                    return exit;
+                }
+                continue;
+            }
+            if left == 0 {
+                return Exit::Budget;
+            }
+            let tracing = c.msr.0 & (Msr::SE | Msr::BE) != 0;
+            let repeating = !c.mmio.done.is_empty();
+            let mut limit = left;
+            if tracing || repeating || !self.breakpoints.is_empty() {
+                if !first && self.breakpoints.contains(&c.nip) {
+                    return Exit::Breakpoint;
+                }
+                limit = 1;
+            }
+            first = false;
+            let (before, from) = (c.msr, c.nip);
+            let (n, trap) = match self.block(limit) {
+                Ok(n) => (n, None),
+                Err((n, trap)) => (n, Some(trap)),
+            };
+            left = left.saturating_sub(n);
+            self.core.instructions += n;
+            self.core.slice -= n as i64 + 1;
+            let exit = trap.and_then(|t| self.settle(t));
+            if repeating && exit.is_none() {
+                self.core.mmio.done.clear();
+                self.core.mmio.used = 0;
+            }
+            if tracing && trap.is_none() {
+                let branched = if self.core.nip == from.wrapping_add(4) { Branched::No } else { Branched::Yes };
+                self.trace(before, branched);
+            }
+            if let Some(exit) = exit {
+                return exit;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Branched {
+    Yes,
+    No,
+}
+
+impl Vcpu for Interp {
+    fn index(&self) -> CpuIndex {
+        self.core.index
+    }
+
+    fn id(&self) -> VcpuId {
+        self.core.id
+    }
+
+    fn run(&mut self, budget: Option<u64>) -> Result<Exit> {
+        self.core.attach_clock();
+        self.core.recontext();
+        self.core.slice = 0;
+        self.core.seen.enter();
+        self.core.catch_up();
+        let exit = self.run_inner(budget.unwrap_or(u64::MAX));
+        self.core.seen.leave();
+        Ok(exit)
+    }
+
+    fn complete(&mut self, reply: Reply) {
+        let c = &mut self.core;
+        match reply {
+            Reply::Nothing => {}
+            Reply::Stored => c.mmio.done.push(0),
+            Reply::Loaded(v) => c.mmio.done.push(v),
+            Reply::Hcall { status, out, count } => {
+                c.gpr[3] = status as u64;
+                c.gpr[4..4 + count].copy_from_slice(&out[..count]);
+            }
+        }
+        c.mmio.used = 0;
+    }
+
+    fn state(&self) -> &CpuState {
+        &self.core
+    }
+
+    fn state_mut(&mut self) -> &mut CpuState {
+        &mut self.core
+    }
+
+    fn instructions(&self) -> u64 {
+        self.core.instructions
+    }
+
+    fn signals(&self) -> &Arc<Signals> {
+        &self.core.signals
+    }
+
+    fn ticks_until_decrementer(&self) -> u64 {
+        timebase::ticks_until_decrementer(&self.core, self.core.now())
+    }
+
+    fn timebase(&self) -> u64 {
+        self.core.timebase()
+    }
+
+    fn set_breakpoints(&mut self, at: &[u64]) {
+        self.breakpoints = at.to_vec();
+    }
+}

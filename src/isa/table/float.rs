@@ -1,0 +1,6 @@
+//! Scalar binary floating point (ISA I, chapter 4): one row per instruction.
+
+use crate::isa::table::Row;
+
+/// The rows of this chapter.
+pub const ROWS: &[Row] = &[];

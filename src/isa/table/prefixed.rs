@@ -1,0 +1,6 @@
+//! Prefixed instructions (ISA 3.1): one row per instruction.
+
+use crate::isa::table::Row;
+
+/// The rows of this chapter.
+pub const ROWS: &[Row] = &[];

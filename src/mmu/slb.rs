@@ -1,0 +1,1 @@
+//! Segment lookaside buffer (ISA III, SLB).
