@@ -183,4 +183,39 @@ proptest! {
             check_xics(&mut intc, &signals, (what == 12).then_some(server as u32));
         }
     }
+
+    #[test]
+    fn a_storm_fills_queues_and_no_more(calls in proptest::collection::vec((0..8_u8, 0..3_u32, 0..6_usize, 0..9_u8), 1..400)) {
+        let (mut intc, signals) = machine(IntcMode::Xive, 16, &[0, 1, 8]);
+        let sources = [MSI, LSI, Lisn(0), Lisn(1), Lisn(8), Lisn(9)];
+        for (what, server, source, byte) in calls {
+            let (vcpu, source) = (VcpuId([0, 1, 8][server as usize]), sources[source]);
+            xive_call(&mut intc, what, vcpu, source, byte);
+            let state = intc.xive().unwrap().state();
+            for ((vcpu, ring), line) in state.contexts.iter().zip(&signals) {
+                assert_eq!(ring.pipr < ring.cppr, line.pending() & EXTERNAL != 0, "{vcpu:?} {ring:x?}");
+                assert_eq!(ring.nsr != 0, ring.pipr < ring.cppr, "{vcpu:?} {ring:x?}");
+                assert_eq!(u32::from(ring.pipr), if ring.ipb == 0 { 0xff } else { ring.ipb.leading_zeros() });
+            }
+        }
+    }
+}
+
+/// One thing that a guest or a device does with a XIVE that is set up more or less well.
+fn xive_call(intc: &mut Intc, what: u8, vcpu: VcpuId, source: Lisn, byte: u8) {
+    let (target, lisn, low) = (u64::from(vcpu.0), u64::from(source.0), u64::from(byte));
+    let os_page = 0x2_0000;
+    match what {
+        0 => {
+            intc.trigger(source);
+            intc.set_level(source, if byte & 1 == 0 { Level::Low } else { Level::High });
+        }
+        1 => drop(intc.mmio_write(xive::Region::Tima, vcpu, os_page + 0x11, Width::Byte, low)),
+        2 => drop(intc.mmio_read(xive::Region::Tima, vcpu, os_page + 0x810, Width::Half)),
+        3 => drop(intc.mmio_write(xive::Region::Esb, vcpu, lisn << 17, Width::Double, 0)),
+        4 => drop(intc.mmio_read(xive::Region::Esb, vcpu, (lisn << 17) + 0x1_0000, Width::Double)),
+        5 => drop(intc.mmio_read(xive::Region::Esb, vcpu, (lisn << 17) + 0x1_0c00 + (low & 3) * 0x100, Width::Double)),
+        6 => drop(intc.xive().unwrap().set_source_config(2, lisn, target, low, lisn)),
+        _ => drop(intc.xive().unwrap().set_queue_config(low & 1, target, low, lisn << 12, if byte == 8 { 0 } else { 12 })),
+    }
 }

@@ -132,8 +132,8 @@ impl Sources {
     pub fn trigger(&mut self, s: usize) -> bool {
         let Some(state) = self.states.get_mut(s).filter(|state| state.flags & FLAG_MSI != 0) else { return false };
         if state.priority == MASKED {
+            // Unmasking will present it; no server needs to find it.
             state.status |= MASKED_PENDING;
-            self.mark(s);
             return false;
         }
         true

@@ -123,49 +123,49 @@ fn a_level_source_by_hypercall() {
 
 #[test]
 fn refusals_name_the_parameter_in_order() {
-    use XiveError::*;
+    use XiveError as E;
     let mut b = Bench::new();
     let x = &mut b.xive;
-    assert_eq!(x.source_info(1, NONE), Err(Parameter));
-    assert_eq!(x.source_info(0, NONE), Err(P2));
-    assert_eq!(x.source_info(0, 16), Err(P2), "no IPI beyond the servers");
-    assert_eq!(x.source_info(0, u64::MAX), Err(P2));
+    assert_eq!(x.source_info(1, NONE), Err(E::Parameter));
+    assert_eq!(x.source_info(0, NONE), Err(E::P2));
+    assert_eq!(x.source_info(0, 16), Err(E::P2), "no IPI beyond the servers");
+    assert_eq!(x.source_info(0, u64::MAX), Err(E::P2));
     // flags, source, target, priority
     let table = [
-        (4, NONE, 9, 7, Err(Parameter)),
-        (0, NONE, 9, 7, Err(P2)),
-        (0, MSI, 9, 7, Err(P4)),
-        (0, MSI, 9, 256, Err(P4)),
-        (0, MSI, 9, 6, Err(P3)),
-        (0, MSI, u64::MAX, 6, Err(P3)),
+        (4, NONE, 9, 7, Err(E::Parameter)),
+        (0, NONE, 9, 7, Err(E::P2)),
+        (0, MSI, 9, 7, Err(E::P4)),
+        (0, MSI, 9, 256, Err(E::P4)),
+        (0, MSI, 9, 6, Err(E::P3)),
+        (0, MSI, u64::MAX, 6, Err(E::P3)),
         (0, MSI, u64::MAX, 0xff, Ok(())),
     ];
     for (flags, source, target, priority, expected) in table {
         assert_eq!(x.set_source_config(flags, source, target, priority, 0), expected, "{flags} {source} {target} {priority}");
     }
-    assert_eq!([x.source_config(1, NONE), x.source_config(0, NONE)], [Err(Parameter), Err(P2)]);
+    assert_eq!([x.source_config(1, NONE), x.source_config(0, NONE)], [Err(E::Parameter), Err(E::P2)]);
     // flags, target, priority, page, size
     let table = [
-        (2, 9, 7, 1, 1, Err(Parameter)),
-        (0, 9, 7, 1, 1, Err(P3)),
-        (0, 9, 6, 1, 1, Err(P2)),
-        (0, 8, 6, 1, 1, Err(P5)),
-        (0, 8, 6, 1, 16, Err(P4)),
-        (0, 8, 6, 1 << 21, 16, Err(P4)),
-        (0, 8, 6, 0u64.wrapping_sub(1 << 16), 16, Err(P4)),
-        (0, 8, 6, 0, 24, Err(P4)),
+        (2, 9, 7, 1, 1, Err(E::Parameter)),
+        (0, 9, 7, 1, 1, Err(E::P3)),
+        (0, 9, 6, 1, 1, Err(E::P2)),
+        (0, 8, 6, 1, 1, Err(E::P5)),
+        (0, 8, 6, 1, 16, Err(E::P4)),
+        (0, 8, 6, 1 << 21, 16, Err(E::P4)),
+        (0, 8, 6, 0u64.wrapping_sub(1 << 16), 16, Err(E::P4)),
+        (0, 8, 6, 0, 24, Err(E::P4)),
         (0, 8, 6, 0, 21, Ok(())),
         (0, 8, 6, 1, 0, Ok(())),
     ];
     for (flags, target, priority, page, size, expected) in table {
         assert_eq!(x.set_queue_config(flags, target, priority, page, size), expected, "{flags} {target} {priority} {page:#x} {size}");
     }
-    assert_eq!([x.queue_info(1, 9, 7), x.queue_info(0, 9, 7), x.queue_info(0, 9, 6)], [Err(Parameter), Err(P3), Err(P2)]);
-    assert_eq!([x.queue_config(2, 9, 7), x.queue_config(0, 9, 7), x.queue_config(0, 9, 6)], [Err(Parameter), Err(P3), Err(P2)]);
-    assert_eq!([x.esb(2, NONE, 0, 0), x.esb(0, NONE, 1 << 20, 0), x.esb(0, MSI, 0x2_0000, 0)], [Err(Parameter), Err(P2), Err(P3)]);
-    assert_eq!([x.esb(0, MSI, 0x1_0000, 0), x.esb(1, MSI, 0x1_ffff, 0)], [Err(Hardware); 2]);
-    assert_eq!([x.sync(1, NONE), x.sync(0, NONE), x.sync(0, MSI)], [Err(Parameter), Err(P2), Ok(())]);
-    assert_eq!(x.reset_by_guest(1), Err(Parameter));
+    assert_eq!([x.queue_info(1, 9, 7), x.queue_info(0, 9, 7), x.queue_info(0, 9, 6)], [Err(E::Parameter), Err(E::P3), Err(E::P2)]);
+    assert_eq!([x.queue_config(2, 9, 7), x.queue_config(0, 9, 7), x.queue_config(0, 9, 6)], [Err(E::Parameter), Err(E::P3), Err(E::P2)]);
+    assert_eq!([x.esb(2, NONE, 0, 0), x.esb(0, NONE, 1 << 20, 0), x.esb(0, MSI, 0x2_0000, 0)], [Err(E::Parameter), Err(E::P2), Err(E::P3)]);
+    assert_eq!([x.esb(0, MSI, 0x1_0000, 0), x.esb(1, MSI, 0x1_ffff, 0)], [Err(E::Hardware); 2]);
+    assert_eq!([x.sync(1, NONE), x.sync(0, NONE), x.sync(0, MSI)], [Err(E::Parameter), Err(E::P2), Ok(())]);
+    assert_eq!(x.reset_by_guest(1), Err(E::Parameter));
 }
 
 #[test]
