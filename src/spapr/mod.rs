@@ -1,1 +1,23 @@
-//! (to be written)
+//! The platform: a pseries machine as PAPR describes it and as QEMU's users know it.
+//!
+//! Two halves meet here and nowhere else: the CPU side (which knows the Power ISA) and the devices. Before anything is built,
+//! the user's wishes are settled: `spec` turns plain [`spec::Settings`] into one checked [`spec::MachineSpec`], and everything
+//! that follows (device tree, boot, hypercalls, Python) reads that struct and decides nothing anew.
+//!
+//! What settles it, each a table with one row per fact:
+//! * `version`: the machine versions, as undoings of what each release changed;
+//! * `cpus`, `host`: processors as the platform sees them, and what a host grants;
+//! * `caps`: the sPAPR capabilities with their levels and checks;
+//! * `smp`: sockets, cores and threads;
+//! * `vsmt`: the spacing of vcpu ids, the question this project grew from; `explain` answers it without starting anything.
+
+pub mod caps;
+pub mod cpus;
+pub mod explain;
+pub mod host;
+pub mod names;
+pub mod options;
+pub mod smp;
+pub mod spec;
+pub mod version;
+pub mod vsmt;
