@@ -66,6 +66,13 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("fra", |i, _| reg("f", i.fra())),
     ("frb", |i, _| reg("f", i.frb())),
     ("frc", |i, _| reg("f", i.frc())),
+    ("drm", |i, _| i.field(18, 20).to_string()),
+    ("rm", |i, _| i.field(19, 20).to_string()),
+    ("flm", |i, _| i.flm().to_string()),
+    ("fl", |i, _| i.field(6, 6).to_string()),
+    ("w", |i, _| i.field(15, 15).to_string()),
+    ("u", |i, _| i.field(16, 19).to_string()),
+    ("btf", |i, _| i.bt().to_string()),
     // Vector.
     ("vrt", |i, _| reg("v", i.frt())),
     ("vrs", |i, _| reg("v", i.frt())),

@@ -29,6 +29,8 @@ pub mod core;
 pub mod dfp;
 pub mod fixed;
 pub mod float;
+pub mod float_mem;
+pub mod fpscr;
 pub mod load_store;
 pub mod mma;
 pub mod prefixed;
@@ -67,6 +69,7 @@ static CHAPTERS: &[&[(&str, Run)]] = &[
     fixed::FUNCTIONS,
     load_store::FUNCTIONS,
     float::FUNCTIONS,
+    float_mem::FUNCTIONS,
     vector::FUNCTIONS,
     dfp::FUNCTIONS,
     vsx::FUNCTIONS,
