@@ -55,6 +55,8 @@ static const char *ids(struct args *a)
 			state = "silent";
 			silent++;
 		}
+		if (t == boot_thread)
+			t->pir = spr_pir();
 		if (t->running)
 			print("thread server=%u pir=%u reg=%u index=%u state=%s\n", t->server, t->pir, t->reg, t->index, state);
 		else
@@ -105,8 +107,8 @@ static const char *ipi(struct args *a)
 	before = t->ipi;
 	intc->ipi(t);
 	while (t->ipi == before) {
-		if (timebase() - start > 2 * timebase_hz)
-			return "the interrupt did not come within two seconds";
+		if (timebase() - start > PATIENCE_SECONDS * timebase_hz)
+			return "the interrupt did not come within ten seconds";
 		yield();
 	}
 	print("ipi server=%u count=%u\n", t->server, t->ipi);
@@ -318,7 +320,7 @@ static const char *stop(struct args *a)
 		return "no running thread with that server number";
 	if (t == boot_thread)
 		return "that is the thread which reads commands; see stopall";
-	return thread_ask(t, REQUEST_STOP) ? NULL : "the thread did not stop within two seconds";
+	return thread_ask(t, REQUEST_STOP) ? NULL : "the thread did not stop within ten seconds";
 }
 
 static const char *stopall(struct args *a)
@@ -336,6 +338,16 @@ static const char *loop(struct args *a)
 	irq_disable();
 	asm volatile("b .");
 	__builtin_unreachable();
+}
+
+static const char *storm(struct args *a)
+{
+	print("storming\n");
+	decrementer_storm();
+	/* One interrupt after the other from here on; if the machine lets us go on between two, so much the better. */
+	for (;;)
+		irq_enable();
+	return NULL;
 }
 
 static const char *panic(struct args *a)
@@ -384,6 +396,7 @@ static const struct command COMMANDS[] = {
 	{ "start", "SERVER: start a stopped thread", 1, 1, 1, start },
 	{ "stop", "SERVER: stop a thread", 1, 1, 1, stop },
 	{ "stopall", ": stop every thread, this one last", NO_NUMBERS, 0, 0, stopall },
+	{ "storm", ": take decrementer interrupts without end", NO_NUMBERS, 0, 0, storm },
 	{ "tb", ": the timebase", NO_NUMBERS, 0, 0, tb },
 	{ "tick", ": interrupts taken by each thread", NO_NUMBERS, 0, 0, tick },
 	{ "verify", ": check every page of the window", NO_NUMBERS, 0, 0, verify },

@@ -14,7 +14,7 @@ struct thread *boot_thread;
 static struct cpu *cpus;
 static u64 ncpus;
 
-static u64 spr_pir(void)
+u64 spr_pir(void)
 {
 	u64 pir;
 
@@ -127,13 +127,13 @@ s64 cpu_start(struct thread *t)
 	return rtas("start-cpu", 3, t->server, (u64)secondary_start, (u64)t);
 }
 
-/* Wait until a word of a thread's record has the value, at most two seconds. */
+/* Wait until a word of a thread's record has the value, but not for ever. */
 static int wait_word(volatile u64 *word, u64 value)
 {
 	u64 start = timebase();
 
 	while (*word != value) {
-		if (timebase() - start > 2 * timebase_hz)
+		if (timebase() - start > PATIENCE_SECONDS * timebase_hz)
 			return 0;
 		yield();
 	}

@@ -207,6 +207,7 @@ extern u64 xive_node;
 extern u64 timebase_hz;
 void vectors_install(void);
 void decrementer_start(void);
+void decrementer_storm(void);
 int fault_came(void);
 void fault_print(void);
 #define GUARDED(statement) (self->expect = 1, ({ asm volatile("" : : : "memory"); statement; asm volatile("" : : : "memory"); }), fault_came())
@@ -216,12 +217,14 @@ struct cpu { u64 reg; const u32 *servers; u64 nservers; };
 extern struct thread **threads;
 extern u64 nthreads;
 extern struct thread *boot_thread;
+#define PATIENCE_SECONDS 10     /* a loaded host is slow; what is broken stays silent for ever */
+u64 spr_pir(void);
 void cpus_init(void);
 void cpus_print(void);
 u64 cpus_start_all(void);
 s64 cpu_start(struct thread *t);
 struct thread *thread_by_server(u64 server);
-int thread_ask(struct thread *t, enum request request); /* true if answered within two seconds */
+int thread_ask(struct thread *t, enum request request); /* true if answered in time */
 __attribute__((noreturn)) void thread_stop_self(void);
 __attribute__((noreturn)) void secondary_main(void);
 

@@ -24,6 +24,14 @@ void vectors_install(void)
 	asm volatile("sync; isync" : : : "memory");
 }
 
+static int storm;
+
+void decrementer_storm(void)
+{
+	storm = 1;
+	asm volatile("mtspr 22,%0" : : "r"(-1l));
+}
+
 void decrementer_start(void)
 {
 	asm volatile("mtspr 22,%0" : : "r"(timebase_hz / TICKS_PER_SECOND));
@@ -73,10 +81,14 @@ void interrupt(struct frame *f)
 {
 	switch (f->vector) {
 	case DECREMENTER:
-		decrementer_start();
 		self->dec++;
 		if (self == boot_thread)
 			dirty_tick();
+		/* Last, so that however long that took, the interrupted code has a whole period. */
+		if (storm)
+			decrementer_storm();
+		else
+			decrementer_start();
 		break;
 	case EXTERNAL:
 		intc->external();

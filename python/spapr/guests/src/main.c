@@ -20,6 +20,13 @@ static u64 find_vty(void)
 	return lowest;
 }
 
+/* Without a tree there are no services to report to, and no vectors yet, so no sleep either. */
+static __attribute__((noreturn)) void give_up(void)
+{
+	for (;;)
+		yield();
+}
+
 void guest_main(void *fdt)
 {
 	u64 bytes = fdt_size(fdt), up;
@@ -30,13 +37,15 @@ void guest_main(void *fdt)
 	heap_init((u64)image_end);
 	if (!bytes) {
 		print("error no device tree at 0x%x\n", (u64)fdt);
-		rtas_panic("spapr-guest: no device tree");
+		give_up();
 	}
 	/* The tree lies at the top of the real mode area; the window wants that place. */
 	copy = heap_alloc(bytes, 4096);
 	memcpy(copy, fdt, bytes);
-	if (!fdt_init(copy))
-		rtas_panic("spapr-guest: bad device tree");
+	if (!fdt_init(copy)) {
+		print("error bad device tree at 0x%x\n", (u64)fdt);
+		give_up();
+	}
 	rtas_init();
 	console_init(find_vty());
 	cpus_init();

@@ -23,7 +23,7 @@ static u64 ram_end;
 
 static struct {
 	int running;
-	u64 rate, pages, writes, started_writes, last, credit;
+	u64 base, rate, pages, writes, started_writes, last, credit;
 } dirty;
 
 void heap_init(u64 from)
@@ -73,7 +73,7 @@ u64 window_bytes(void)
 
 static u64 *page_words(u64 number)
 {
-	return (u64 *)(window_start() + number * PAGE);
+	return (u64 *)(dirty.base + number * PAGE);
 }
 
 static u64 weight(u64 word)
@@ -138,7 +138,7 @@ void dirty_tick(void)
 	dirty.credit %= timebase_hz;
 	/* Leave half of the thread's time to its commands; a rate beyond that is not reached, and the report says so. */
 	for (u64 i = 0; i < due; i++) {
-		if (i % 16 == 15 && timebase() - now > timebase_hz / 100)
+		if (i % 4 == 3 && timebase() - now > timebase_hz / 100)
 			break;
 		dirty_one();
 	}
@@ -156,8 +156,11 @@ const char *dirty_start(u64 rate, u64 mib)
 		return "the window does not fit into memory; see info";
 	irq_disable();
 	/* The same window goes on where it was, so that a checked history can be long. */
-	if (pages != dirty.pages)
-		dirty.pages = pages, dirty.writes = 0;
+	if (pages != dirty.pages) {
+		dirty.base = window_start();
+		dirty.pages = pages;
+		dirty.writes = 0;
+	}
 	dirty.rate = rate;
 	dirty.started_writes = dirty.writes;
 	dirty.credit = 0;

@@ -68,7 +68,7 @@ int parse_number(const char *s, u64 *value)
 	if (!*s)
 		return 0;
 	for (; *s; s++) {
-		if ((u64)digit(*s) >= base)
+		if ((u64)digit(*s) >= base || n > (~0ul - digit(*s)) / base)
 			return 0;
 		n = n * base + digit(*s);
 	}
