@@ -5,11 +5,11 @@
 #include "guest.h"
 
 static const struct { const char *name; u16 number; } NAMES[] = {
-	{ "pvr", 287 }, { "pir", 1023 }, { "tir", 446 }, { "xer", 1 }, { "lr", 8 }, { "ctr", 9 }, { "dscr", 3 }, { "dsisr", 18 },
+	{ "pvr", 287 }, { "pir", 1023 }, { "tir", 446 }, { "xer", 1 }, { "lr", 8 }, { "ctr", 9 }, { "dscr", 17 }, { "dsisr", 18 },
 	{ "dar", 19 }, { "dec", 22 }, { "srr0", 26 }, { "srr1", 27 }, { "cfar", 28 }, { "amr", 29 }, { "pid", 48 }, { "iamr", 61 },
 	{ "ctrl", 136 }, { "fscr", 153 }, { "uamor", 157 }, { "pspb", 159 }, { "dpdes", 176 }, { "vrsave", 256 }, { "tb", 268 },
 	{ "sprg0", 272 }, { "sprg1", 273 }, { "sprg2", 274 }, { "sprg3", 275 }, { "spurr", 308 }, { "purr", 309 }, { "lpcr", 318 },
-	{ "tar", 815 }, { "vtb", 849 }, { "ic", 848 }, { "psscr", 823 }, { "ppr", 896 },
+	{ "tar", 815 }, { "vtb", 849 }, { "ic", 848 }, { "ppr", 896 },
 };
 
 static u32 code[32] __attribute__((aligned(128)));
