@@ -76,6 +76,9 @@ fn the_guest_chooses_and_a_high_line_stays_high() {
     assert_eq!(signals[0].pending(), EXTERNAL, "the line was carried over");
     intc.reset();
     assert_eq!((intc.active(), signals[0].pending()), (Active::Xics, 0));
+    intc.switch(Active::Xive);
+    let states = intc.xive().unwrap().state().sources;
+    assert!(states.iter().all(|s| s.line == Level::Low && s.pq == xive::esb::Pq::Off), "a reset lowers all lines");
     let (mut only, _) = machine(IntcMode::Xive, 1, &[0]);
     assert_eq!(only.xics().err(), Some(XicsError::Absent));
     only.switch(Active::Xics);
