@@ -10,7 +10,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let mut best: Option<(usize, &'a str)> = None;
     for candidate in candidates {
         let away = distance(&word, &candidate.to_ascii_lowercase());
-        let limit = word.chars().count().min(64).max(candidate.chars().count()).div_ceil(2).min(candidate.chars().count().saturating_sub(1));
+        let limit =
+            word.chars().count().min(64).max(candidate.chars().count()).div_ceil(2).min(candidate.chars().count().saturating_sub(1));
         if away <= limit && best.is_none_or(|(least, _)| away < least) {
             best = Some((away, candidate));
         }
@@ -18,11 +19,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, name)| name)
 }
 
-/// "did you mean `x`? " and the list of all names: the usual hint for an unknown word.
+/// `did you mean x? use one of …`: the usual hint for an unknown word.
 pub fn offer<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let all: Vec<&str> = candidates.into_iter().collect();
     match nearest(word, all.iter().copied()) {
-        Some(name) => format!("did you mean {name}? (known: {})", all.join(", ")),
+        Some(name) => format!("did you mean {name}? use one of {}", all.join(", ")),
         None => format!("use one of {}", all.join(", ")),
     }
 }
