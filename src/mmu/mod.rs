@@ -4,6 +4,7 @@
 //! say, and gives either a [`Translation`] or the [`Fault`] that becomes an interrupt. It keeps no cache: the accelerators' TLBs do, and
 //! [`partition::Partition`] tells them when to forget.
 
+pub mod hash;
 pub mod hpt;
 pub mod partition;
 pub mod radix;
@@ -16,7 +17,6 @@ use crate::isa::regs::Lpcr;
 use crate::isa::regs::Msr;
 use crate::isa::spr;
 use crate::isa::vectors::Vector;
-use crate::memory::GuestMemory;
 use crate::units::Ea;
 use crate::units::Ra;
 use partition::Partition;
@@ -61,6 +61,44 @@ pub struct Fault {
     pub status: u64,
 }
 
+impl Fault {
+    /// No segment: the address is outside every SLB entry, or outside the radix tree (ISA III, data and instruction segment interrupts).
+    pub(crate) fn segment(access: Access) -> Fault {
+        let vector = match access {
+            Access::Fetch => Vector::InstructionSegment,
+            Access::Load | Access::Store => Vector::DataSegment,
+        };
+        Fault { vector, status: 0 }
+    }
+
+    /// A storage interrupt with these DSISR or SRR1 bits.
+    pub(crate) fn storage(access: Access, status: u64) -> Fault {
+        let vector = match access {
+            Access::Fetch => Vector::InstructionStorage,
+            Access::Load | Access::Store => Vector::DataStorage,
+        };
+        Fault { vector, status }
+    }
+}
+
+/// What a page lets its user do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Rights {
+    pub(crate) load: bool,
+    pub(crate) store: bool,
+    pub(crate) fetch: bool,
+}
+
+impl Rights {
+    pub(crate) fn allow(self, access: Access) -> bool {
+        match access {
+            Access::Load => self.load,
+            Access::Store => self.store,
+            Access::Fetch => self.fetch,
+        }
+    }
+}
+
 /// What a translation depends on besides the page tables.
 pub struct Context<'a> {
     /// The vCPU's registers: MSR, LPCR, PIDR, AMR, IAMR, SLB.
@@ -72,10 +110,6 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn memory(&self) -> &GuestMemory {
-        &self.partition.memory
-    }
-
     fn radix(&self) -> bool {
         self.model.isa >= Isa::V3_0 && Lpcr(self.state.spr[spr::LPCR]).has(Lpcr::HR)
     }
@@ -91,5 +125,5 @@ pub fn translate(cx: &Context<'_>, ea: Ea, access: Access) -> Result<Translation
         // Real mode of a partition: the top four bits are ignored (ISA III, real addressing mode).
         return Ok(Translation { ra: Ra(ea.0 & 0x0fff_ffff_ffff_ffff), page_shift: 24, writable: Writable::Yes });
     }
-    if cx.radix() { radix::translate(cx, ea, access) } else { hpt::translate(cx, ea, access) }
+    if cx.radix() { radix::translate(cx, ea, access) } else { hash::translate(cx, ea, access) }
 }
