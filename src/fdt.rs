@@ -1,1 +1,238 @@
-//! (to be written)
+//! The device tree: our live form over a library's flattened one.
+//!
+//! Firmware hands out a *live* tree (Open Firmware's client interface walks and changes it), so nodes keep their properties in order as raw bytes.
+//! Flattening, parsing and the text form are dtoolkit's. A tree that comes from the guest (H_UPDATE_DT) is bounded before it is parsed.
+
+use dtoolkit::Node as _;
+use dtoolkit::Property as _;
+use dtoolkit::fdt::Fdt;
+use dtoolkit::memreserve::MemoryReservation;
+use dtoolkit::model::DeviceTree;
+use dtoolkit::model::DeviceTreeNode;
+use dtoolkit::model::DeviceTreeProperty;
+
+/// Deepest nesting accepted from outside.
+const DEPTH_MAX: usize = 32;
+
+/// A node: name with unit address, properties in order, children in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// `name@unit`, or empty for the root.
+    pub name: String,
+    /// Properties as raw bytes.
+    pub properties: Vec<(String, Vec<u8>)>,
+    /// Child nodes.
+    pub children: Vec<Node>,
+}
+
+/// A tree with its memory reservations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// The root node.
+    pub root: Node,
+    /// Reserved memory: address and length.
+    pub reservations: Vec<(u64, u64)>,
+}
+
+/// A flattened tree that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed flattened device tree: {0}")]
+pub struct Malformed(pub String);
+
+/// Big-endian bytes of cells.
+pub fn cells(values: &[u32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_be_bytes()).collect()
+}
+
+impl Node {
+    /// An empty node.
+    pub fn new(name: impl Into<String>) -> Node {
+        Node { name: name.into(), ..Node::default() }
+    }
+
+    /// Sets a property, in place if it exists.
+    pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) -> &mut Node {
+        let value = value.into();
+        match self.properties.iter_mut().find(|(n, _)| n == name) {
+            Some((_, v)) => *v = value,
+            None => self.properties.push((name.to_string(), value)),
+        }
+        self
+    }
+    /// Sets a one-cell property.
+    pub fn set_u32(&mut self, name: &str, value: u32) -> &mut Node {
+        self.set(name, value.to_be_bytes())
+    }
+    /// Sets a two-cell property.
+    pub fn set_u64(&mut self, name: &str, value: u64) -> &mut Node {
+        self.set(name, value.to_be_bytes())
+    }
+    /// Sets a property of cells.
+    pub fn set_cells(&mut self, name: &str, values: &[u32]) -> &mut Node {
+        self.set(name, cells(values))
+    }
+    /// Sets a property of doublewords.
+    pub fn set_u64s(&mut self, name: &str, values: &[u64]) -> &mut Node {
+        self.set(name, values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<u8>>())
+    }
+    /// Sets a string property (NUL-terminated).
+    pub fn set_str(&mut self, name: &str, value: &str) -> &mut Node {
+        self.set_strs(name, &[value])
+    }
+    /// Sets a string-list property.
+    pub fn set_strs(&mut self, name: &str, values: &[&str]) -> &mut Node {
+        self.set(name, values.iter().flat_map(|v| v.bytes().chain([0])).collect::<Vec<u8>>())
+    }
+    /// Sets an empty property.
+    pub fn set_flag(&mut self, name: &str) -> &mut Node {
+        self.set(name, [])
+    }
+    /// A property's bytes.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.properties.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+    /// A one-cell property.
+    pub fn get_u32(&self, name: &str) -> Option<u32> {
+        self.get(name)?.try_into().ok().map(u32::from_be_bytes)
+    }
+    /// Adds a child.
+    pub fn add(&mut self, child: Node) -> &mut Node {
+        self.children.push(child);
+        self
+    }
+    /// The child of this name; the unit address may be left out when that is unambiguous.
+    pub fn child(&self, name: &str) -> Option<&Node> {
+        let exact = self.children.iter().find(|c| c.name == name);
+        exact.or_else(|| self.children.iter().find(|c| !name.contains('@') && c.name.split('@').next() == Some(name)))
+    }
+    /// As [`Node::child`], for change.
+    pub fn child_mut(&mut self, name: &str) -> Option<&mut Node> {
+        let exact = self.children.iter().position(|c| c.name == name);
+        let at = exact.or_else(|| self.children.iter().position(|c| !name.contains('@') && c.name.split('@').next() == Some(name)))?;
+        self.children.get_mut(at)
+    }
+    /// The node at a path below this one, `/cpus/PowerPC,POWER9@0`.
+    pub fn find(&self, path: &str) -> Option<&Node> {
+        path.split('/').filter(|p| !p.is_empty()).try_fold(self, |n, part| n.child(part))
+    }
+    /// As [`Node::find`], for change.
+    pub fn find_mut(&mut self, path: &str) -> Option<&mut Node> {
+        path.split('/').filter(|p| !p.is_empty()).try_fold(self, |n, part| n.child_mut(part))
+    }
+
+    fn to_model(&self) -> DeviceTreeNode {
+        let mut node = DeviceTreeNode::new_unchecked(self.name.clone());
+        for (name, value) in &self.properties {
+            node.add_property(DeviceTreeProperty::new_unchecked(name.clone(), value.clone()));
+        }
+        for child in &self.children {
+            node.add_child(child.to_model());
+        }
+        node
+    }
+
+    fn from_model(node: &DeviceTreeNode) -> Node {
+        Node {
+            name: node.name().to_string(),
+            properties: node.properties().map(|p| (p.name().to_string(), p.value().to_vec())).collect(),
+            children: node.children().map(Node::from_model).collect(),
+        }
+    }
+}
+
+impl Tree {
+    fn to_model(&self) -> DeviceTree {
+        let mut tree = DeviceTree::new();
+        tree.root = self.root.to_model();
+        tree.memory_reservations = self.reservations.iter().map(|(a, n)| MemoryReservation::new(*a, *n)).collect();
+        tree
+    }
+
+    /// The flattened form.
+    pub fn to_dtb(&self) -> Vec<u8> {
+        self.to_model().to_dtb()
+    }
+
+    /// The text form (DTS).
+    pub fn to_dts(&self) -> String {
+        self.to_model().to_string()
+    }
+
+    /// Reads a flattened tree from anywhere, the guest included.
+    pub fn parse(bytes: &[u8]) -> Result<Tree, Malformed> {
+        let depth = depth(bytes).ok_or_else(|| Malformed("the structure block is cut short or has an unknown token".into()))?;
+        if depth > DEPTH_MAX {
+            return Err(Malformed(format!("nodes are nested {depth} deep; {DEPTH_MAX} is the limit")));
+        }
+        let fdt = Fdt::new(bytes).map_err(|e| Malformed(e.to_string()))?;
+        let model = DeviceTree::from_fdt(&fdt);
+        let reservations = model.memory_reservations.iter().map(|r| (r.address(), r.size())).collect();
+        Ok(Tree { root: Node::from_model(&model.root), reservations })
+    }
+}
+
+/// The deepest nesting of a flattened tree's nodes, read token by token without recursion (Devicetree Specification, 5.4).
+fn depth(bytes: &[u8]) -> Option<usize> {
+    let word = |at: usize| bytes.get(at..at.checked_add(4)?).map(|b| u32::from_be_bytes(b.try_into().expect("four bytes")));
+    if word(0)? != 0xd00d_feed {
+        return None;
+    }
+    let (mut at, mut depth, mut deepest) = (word(8)? as usize, 0usize, 0usize);
+    loop {
+        let token = word(at)?;
+        at += 4;
+        match token {
+            1 => {
+                depth += 1;
+                deepest = deepest.max(depth);
+                let name = bytes.get(at..)?.iter().position(|b| *b == 0)?;
+                at = (at + name + 1).next_multiple_of(4);
+            }
+            2 => depth = depth.checked_sub(1)?,
+            3 => at = at.checked_add(8)?.checked_add(word(at)? as usize)?.checked_next_multiple_of(4)?,
+            4 => {}
+            9 => return (depth == 0).then_some(deepest),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Tree {
+        let mut t = Tree::default();
+        t.root.set_str("model", "test").set_u32("#address-cells", 2);
+        let mut cpus = Node::new("cpus");
+        cpus.add(Node::new("cpu@8"));
+        t.root.add(cpus);
+        t.reservations.push((0x1000, 0x2000));
+        t
+    }
+
+    #[test]
+    fn a_tree_survives_flattening() {
+        let t = small();
+        assert_eq!(Tree::parse(&t.to_dtb()), Ok(t.clone()));
+        assert!(t.to_dts().contains("cpu@8"));
+        assert!(t.root.find("/cpus/cpu").is_some());
+    }
+
+    #[test]
+    fn malformed_trees_are_refused_without_recursion() {
+        let good = small().to_dtb();
+        for n in 0..good.len() {
+            let _ = Tree::parse(&good[..n]);
+        }
+        let mut deep = Node::new("x");
+        for _ in 0..100 {
+            let mut up = Node::new("x");
+            up.add(deep);
+            deep = up;
+        }
+        let mut t = Tree::default();
+        t.root.add(deep);
+        assert!(Tree::parse(&t.to_dtb()).is_err());
+    }
+}
