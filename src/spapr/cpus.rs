@@ -134,6 +134,11 @@ pub static CPUS: [CpuKind; 13] = [
 ];
 
 impl CpuKind {
+    /// Whether VMX exists (970, POWER7 and newer).
+    pub fn vmx(&self) -> bool {
+        self.node_name != "PowerPC,POWER5"
+    }
+
     /// The model called `name` or with that alias, ASCII case ignored.
     pub fn named(name: &str) -> Result<&'static CpuKind> {
         let fits = |have: &str| have.eq_ignore_ascii_case(name);

@@ -13,10 +13,14 @@
 
 pub mod caps;
 pub mod cpus;
+pub mod devtree;
 pub mod explain;
 pub mod host;
+pub mod layout;
 pub mod names;
+pub mod numa;
 pub mod options;
+pub mod ovec;
 pub mod smp;
 pub mod spec;
 pub mod version;
