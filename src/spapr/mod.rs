@@ -9,7 +9,8 @@
 //! * `cpus`, `host`: processors as the platform sees them, and what a host grants;
 //! * `caps`: the sPAPR capabilities with their levels and checks;
 //! * `smp`: sockets, cores and threads;
-//! * `vsmt`: the spacing of vcpu ids, the question this project grew from; `explain` answers it without starting anything.
+//! * `vsmt`: the spacing of vcpu ids, the question this project grew from; `explain` answers it for one host without starting
+//!   anything, `pair` for a guest that moves between two.
 
 pub mod caps;
 pub mod cpus;
@@ -21,6 +22,7 @@ pub mod names;
 pub mod numa;
 pub mod options;
 pub mod ovec;
+pub mod pair;
 pub mod smp;
 pub mod spec;
 pub mod version;
