@@ -89,22 +89,27 @@ fn report(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} rows differ:\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n"));
 }
 
+/// The question of a cell.
+fn cell<'a>(row: &'a Row<'_>) -> Question<'a> {
+    Question {
+        ruleset: Some(row.get("ruleset")),
+        machine: row.get("machine"),
+        host: row.get("host"),
+        threads: row.number("threads").unwrap(),
+        vsmt: row.number("user_vsmt").map(i64::from),
+        cpus: row.number("cpus"),
+        max_cpus: row.number("max_cpus"),
+        ic_mode: row.some("ic_mode"),
+        cpu: row.some("cpu"),
+        max_cpu_compat: None,
+    }
+}
+
 #[test]
 fn every_cell_of_the_golden_table() {
     let mut wrong = Vec::new();
     let count = rows(include_str!("../golden/vsmt/cells.csv"), |n, row| {
-        let question = Question {
-            ruleset: Some(row.get("ruleset")),
-            machine: row.get("machine"),
-            host: row.get("host"),
-            threads: row.number("threads").unwrap(),
-            vsmt: row.number("user_vsmt").map(i64::from),
-            cpus: row.number("cpus"),
-            max_cpus: row.number("max_cpus"),
-            ic_mode: row.some("ic_mode"),
-            cpu: row.some("cpu"),
-            max_cpu_compat: None,
-        };
+        let question = cell(row);
         let answer = explain(&question).unwrap();
         let mut differ = differences(row, &answer);
         if answer.outcome != "starts" && answer.hint.is_empty() {
@@ -116,6 +121,45 @@ fn every_cell_of_the_golden_table() {
     });
     report(&wrong);
     assert_eq!(count, 3979);
+}
+
+/// The question after taking a hint's first advice.
+fn follow<'a>(question: &Question<'a>, hint: &str) -> Question<'a> {
+    let number = |key: &str| {
+        let digits = hint.split_once(key)?.1;
+        digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())].parse::<u32>().ok()
+    };
+    if hint.contains("leave ruleset out") {
+        return Question { ruleset: None, ..*question };
+    }
+    if hint.starts_with("leave vsmt out") {
+        return Question { vsmt: None, ..*question };
+    }
+    if let Some(vsmt) = number("use vsmt=") {
+        return Question { vsmt: Some(i64::from(vsmt)), ..*question };
+    }
+    let threads = number("use threads=").unwrap_or_else(|| panic!("no advice in {hint:?}"));
+    Question { threads, cpus: None, max_cpus: None, ..*question }
+}
+
+/// Advice that leads to the next refusal is no advice: whoever follows the hints arrives at a machine that starts.
+#[test]
+fn every_hint_leads_to_a_start() {
+    let mut wrong = Vec::new();
+    rows(include_str!("../golden/vsmt/cells.csv"), |n, row| {
+        let mut question = cell(row);
+        let mut path = Vec::new();
+        for _ in 0..4 {
+            let answer = explain(&question).unwrap();
+            if answer.outcome != "fatal" {
+                return;
+            }
+            question = follow(&question, &answer.hint);
+            path.push(format!("{}; {}", answer.message, answer.hint));
+        }
+        wrong.push(format!("cell {n}:\n  {}", path.join("\n  ")));
+    });
+    report(&wrong);
 }
 
 #[test]

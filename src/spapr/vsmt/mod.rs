@@ -4,11 +4,12 @@
 //! `vsmt` is at least t. The ids are the guest's interrupt server numbers, its device tree, its connectors, and KVM's
 //! names for the vcpus; two machines whose ids differ cannot exchange a guest, though nothing in QEMU's migration stream says so.
 //!
-//! [`Vsmt`] is the only place that turns a core and a thread into a [`VcpuId`] and back. It is made by [`decide`] alone, which
-//! goes through the rules (`rules`) in the order in which QEMU checks them and says why not when the answer is no.
+//! [`Vsmt`] is the only place that turns a core and a thread into a [`VcpuId`] and back. It is made by [`decide()`] alone, which
+//! goes through QEMU's checks (`steps`) under a code base's rules (`rules`) and says why not when the answer is no.
 
 mod decide;
 pub mod rules;
+mod steps;
 
 #[cfg(test)]
 mod tests;
@@ -68,8 +69,8 @@ impl std::fmt::Display for Origin {
 
 /// The numbering of a machine's vcpus.
 ///
-/// Invariants, held by [`decide`]: `1 <= threads <= stride`, both powers of two except in rulesets and modes that never start
-/// here, and every id is below 2^28 (connectors have no more bits).
+/// Invariants, held by [`decide`]: threads and stride are powers of two, `threads <= stride`, and every id is below 2^28
+/// (connectors have no more bits).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Vsmt {
     stride: u32,

@@ -149,3 +149,17 @@ fn the_default_ruleset_is_the_versions_own() {
     let gone = ask(Question { ruleset: Some("qemu-10.2"), machine: "4.2", ..Question::default() });
     assert_eq!(gone.message, "unsupported machine type: \"pseries-4.2\"");
 }
+
+#[test]
+fn a_host_lends_no_processor_that_it_does_not_have() {
+    let on = |host, cpu| ask(Question { host, cpu: Some(cpu), ..Question::default() });
+    let refused = on("kvm-hv/power8", "power9");
+    assert_eq!((refused.outcome, refused.hint.as_str()), ("fatal", "use cpu=\"power8_v2.0\", or leave cpu out"));
+    assert_eq!(on("kvm-hv/power9", "power8").outcome, "starts");
+}
+
+#[test]
+fn our_emulators_have_threads_under_every_ruleset() {
+    let seed = ask(Question { ruleset: Some("seed"), machine: "2.12", threads: 4, ..Question::default() });
+    assert_eq!((seed.outcome, seed.qemu_outcome, seed.vcpu_ids), ("starts", "fatal", vec![0, 1, 2, 3, 8, 9, 10, 11]));
+}
