@@ -268,30 +268,18 @@ fn wide_multiply_add(a: Number, c: Number, b: Number) -> Option<Number> {
     Some(Number { sign: big_sign, exponent: top - shift as i32, significand: difference.jammed() })
 }
 
-/// `1 / a`, correctly rounded to nearest: the answer of `fre`, which may be off by one part in 256 (section 4.6.6.1).
+/// `1 / a`, correctly rounded: the answer of `fre`, which may be off by one part in 256 (section 4.6.6.1).
 ///
-/// FR, FI and XX are undefined after an estimate; INEXACT and ROUNDED_UP are left out.
+/// FR, FI and XX are undefined after an estimate; here they are those of the division, as QEMU has it.
 pub fn reciprocal<S: Format, D: Format>(a: S::Bits, env: &Env) -> Rounded<D::Bits> {
     let one = Operand::Finite(Number { sign: Sign::Positive, exponent: 0, significand: 1 << 127 });
     let a = unpack::<S>(a);
-    let result = if a.is_nan() { propagate::<D>(&[a]).expect("a NaN propagates") } else { ratio::<S, D>(one, a, &nearest(env)) };
-    without_inexact(result)
+    if a.is_nan() { propagate::<D>(&[a]).expect("a NaN propagates") } else { ratio::<S, D>(one, a, env) }
 }
 
-/// `1 / sqrt(a)`: the answer of `frsqrte`, which may be off by one part in 32. Zero is a zero-divide, not an invalid operation.
+/// `1 / sqrt(a)`, rounded twice: the answer of `frsqrte`, which may be off by one part in 32. Zero is a zero-divide, not an invalid operation.
 pub fn reciprocal_square_root<S: Format, D: Format>(a: S::Bits, env: &Env) -> Rounded<D::Bits> {
-    let root = sqrt::<S, S>(a, &nearest(env));
-    if root.flags.has(Flags::INVALID) || unpack::<S>(root.value).is_nan() {
-        let nan = propagate::<D>(&[unpack::<S>(root.value)]).expect("an invalid square root is a NaN");
-        return Rounded { value: nan.value, flags: root.flags };
-    }
-    reciprocal::<S, D>(root.value, env)
-}
-
-fn nearest(env: &Env) -> Env {
-    Env { rounding: Rounding::NearestEven, ..*env }
-}
-
-fn without_inexact<T>(result: Rounded<T>) -> Rounded<T> {
-    Rounded { flags: result.flags.without(Flags::INEXACT).without(Flags::ROUNDED_UP), ..result }
+    let root = sqrt::<S, S>(a, env);
+    let result = reciprocal::<S, D>(root.value, env);
+    Rounded { value: result.value, flags: root.flags.without(Flags::ROUNDED_UP) | result.flags }
 }

@@ -289,7 +289,7 @@ fn mcrfs(c: &mut Core, i: Insn) -> Step {
     let field = 8 + i.bfa();
     c.cr.0[i.bf()] = (c.fpscr.0 >> (60 - 4 * field)) as u8 & 15;
     write(c, field_mask(field) & (fpscr::EXCEPTIONS | Fpscr::FX), 0);
-    fpscr::written(c.fpscr).finish(c)
+    Ok(())
 }
 
 /// Which half of FPSCR a W bit selects, as a number of fields to skip.
@@ -317,7 +317,8 @@ fn mtfsf(c: &mut Core, i: Insn) -> Step {
 /// mtfsb0: clears one bit of the low word (ISA I 4.6.10).
 fn mtfsb0(c: &mut Core, i: Insn) -> Step {
     write(c, ibm(32 + i.bt() as u32), 0);
-    written(c, i)
+    record(c, i);
+    Ok(())
 }
 
 /// mtfsb1: sets one bit of the low word; an exception bit that was 0 sets FX (ISA I 4.6.10).

@@ -6,7 +6,7 @@
 //! | kind of instruction | FR, FI | FPRF | target kept when these are enabled |
 //! |---|---|---|---|
 //! | [`scalar`]: result is a number | yes | class of the result | invalid operation, zero divide |
-//! | [`integer`]: converts to an integer | yes | not changed (the book: undefined) | invalid operation |
+//! | [`integer`]: converts to an integer | yes | undefined; see there | invalid operation |
 //! | [`comparison`] | no | FPCC | - |
 //! | [`vector`], all elements together | no | no | any |
 //!
@@ -48,6 +48,8 @@ pub const EXCEPTIONS: u64 = INVALID | Fpscr::OX | Fpscr::UX | Fpscr::ZX | Fpscr:
 pub const FPRF: u64 = Fpscr::C | FPCC;
 /// FL, FG, FE, FU.
 pub const FPCC: u64 = Fpscr::FL | Fpscr::FG | Fpscr::FE | Fpscr::FU;
+/// FPRF of a NaN.
+const NAN: u64 = 0b10001;
 /// Position of FPRF's and FPCC's last bit.
 const FPRF_SHIFT: u32 = 12;
 
@@ -125,10 +127,15 @@ pub fn scalar<F: Format>(c: &mut Core, result: &Rounded<F::Bits>) -> Verdict {
     verdict
 }
 
-/// Records a conversion to an integer: exceptions, FR and FI. FPRF, which the book leaves undefined, stays.
+/// Records a conversion to an integer: exceptions, FR and FI. FPRF, which the book leaves undefined, is what QEMU makes of it: not
+/// changed, except that a conversion that has no result shows as a NaN.
 #[inline]
 pub fn integer(c: &mut Core, flags: Flags) -> Verdict {
-    rounded(&mut c.fpscr, flags)
+    let verdict = rounded(&mut c.fpscr, flags);
+    if flags.has(Flags::VXCVI) && verdict.writes() {
+        set_fprf(&mut c.fpscr, NAN);
+    }
+    verdict
 }
 
 /// Records the exceptions of all elements of a vector instruction, and nothing else. Any enabled one keeps the whole target.
@@ -213,7 +220,7 @@ fn set_fprf(fpscr: &mut Fpscr, value: u64) {
 /// The five bits C, FL, FG, FE, FU that tell a result's class (ISA I, figure "Floating-Point Result Flags").
 pub fn fprf<F: Format>(bits: F::Bits) -> u64 {
     match classify::<F>(bits) {
-        (_, Class::QuietNan | Class::SignallingNan) => 0b10001,
+        (_, Class::QuietNan | Class::SignallingNan) => NAN,
         (Sign::Negative, Class::Infinity) => 0b01001,
         (Sign::Negative, Class::Normal) => 0b01000,
         (Sign::Negative, Class::Denormal) => 0b11000,
