@@ -326,3 +326,6 @@ fn mtfsb1(c: &mut Core, i: Insn) -> Step {
     fpscr::set_exceptions(&mut c.fpscr, ibm(32 + i.bt() as u32) & WRITABLE);
     written(c, i)
 }
+
+#[cfg(test)]
+mod tests;
