@@ -15,6 +15,15 @@ fn reg(prefix: &str, n: usize) -> String {
 fn signed(v: u64) -> String {
     (v as i64).to_string()
 }
+/// A condition register bit as objdump names it: `eq`, `4*cr1+lt`.
+fn crbit(n: usize) -> String {
+    let bit = ["lt", "gt", "eq", "so"][n & 3];
+    if n < 4 { bit.into() } else { format!("4*cr{}+{bit}", n >> 2) }
+}
+/// An operand that is left out when it is zero.
+fn optional(v: u32) -> String {
+    if v == 0 { String::new() } else { v.to_string() }
+}
 fn base(i: Insn) -> String {
     if i.ra() == 0 { "0".into() } else { reg("r", i.ra()) }
 }
@@ -50,16 +59,29 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("me6", |i, _| i.mb6().to_string()),
     ("to", |i, _| i.to().to_string()),
     ("bo", |i, _| i.bo().to_string()),
-    ("bi", |i, _| i.bi().to_string()),
+    ("bi", |i, _| crbit(i.bi())),
     ("bh", |i, _| i.bh().to_string()),
-    ("bt", |i, _| i.bt().to_string()),
-    ("ba", |i, _| i.ba().to_string()),
-    ("bb", |i, _| i.bb().to_string()),
+    ("bt", |i, _| crbit(i.bt())),
+    ("ba", |i, _| crbit(i.ba())),
+    ("bb", |i, _| crbit(i.bb())),
+    ("bc", |i, _| crbit(i.rc_field())),
     ("target_i", |i, at| format!("{:#x}", if i.aa() != 0 { i.li() } else { at.wrapping_add(i.li()) })),
     ("target_b", |i, at| format!("{:#x}", if i.aa() != 0 { i.bd() } else { at.wrapping_add(i.bd()) })),
     ("spr", |i, _| i.spr().to_string()),
     ("fxm", |i, _| i.fxm().to_string()),
     ("nb", |i, _| i.nb().to_string()),
+    ("si_dx", |i, _| signed(i.si_dx())),
+    ("cy", |i, _| i.field(21, 22).to_string()),
+    ("l2", |i, _| i.field(9, 10).to_string()),
+    ("l_darn", |i, _| i.field(14, 15).to_string()),
+    ("l3", |i, _| i.field(8, 10).to_string()),
+    ("l3?", |i, _| optional(i.field(8, 10))),
+    ("sc", |i, _| i.field(14, 15).to_string()),
+    ("eh", |i, _| optional(i.rc())),
+    ("fc", |i, _| i.nb().to_string()),
+    ("th", |i, _| optional(i.to())),
+    ("ct", |i, _| i.field(7, 10).to_string()),
+    ("st", |i, _| i.field(9, 10).to_string()),
     // Floating point.
     ("frt", |i, _| reg("f", i.frt())),
     ("frs", |i, _| reg("f", i.frt())),
@@ -107,6 +129,9 @@ pub fn disassemble(insn: Insn, at: u64) -> String {
     for name in row.operands.split(',').map(str::trim).filter(|n| !n.is_empty()) {
         let operand = OPERANDS.iter().find(|(n, _)| *n == name);
         let shown = operand.map_or_else(|| format!("?{name}"), |(_, print)| print(insn, at));
+        if shown.is_empty() {
+            continue;
+        }
         write!(text, "{sep}{shown}").expect("writing to a String");
         sep = ",";
     }

@@ -129,6 +129,11 @@ impl Insn {
     pub const fn dq(self) -> u64 {
         (self.0 as u16 & 0xfff0) as i16 as i64 as u64
     }
+    /// DX-form immediate (`d0 || d1 || d2`), extended (addpcis).
+    #[inline(always)]
+    pub const fn si_dx(self) -> u64 {
+        ((self.field(16, 25) << 6) | (self.field(11, 15) << 1) | self.field(31, 31)) as u16 as i16 as i64 as u64
+    }
     /// I-form branch displacement, extended.
     #[inline(always)]
     pub const fn li(self) -> u64 {
