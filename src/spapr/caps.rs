@@ -414,11 +414,11 @@ fn htm(a: &Asked<'_>) -> Verdict {
 }
 
 fn vsx(a: &Asked<'_>) -> Verdict {
-    refuse_if((a.level > 0 && !a.cpu.vsx).then_some("VSX support not available on this CPU"))
+    refuse_if((a.level > 0 && !a.cpu.vsx).then_some("VSX support not available"))
 }
 
 fn dfp(a: &Asked<'_>) -> Verdict {
-    refuse_if((a.level > 0 && !a.cpu.dfp).then_some("DFP support not available on this CPU"))
+    refuse_if((a.level > 0 && !a.cpu.dfp).then_some("DFP support not available"))
 }
 
 fn cfpc(a: &Asked<'_>) -> Verdict {
@@ -469,7 +469,7 @@ fn rpt_invalidate(a: &Asked<'_>) -> Verdict {
 }
 
 fn ail_mode_3(a: &Asked<'_>) -> Verdict {
-    refuse_if((a.level > 0 && !a.cpu.offers(Level::V2_07, None)).then_some("AIL-Mode-3 only supported on POWER8 and later"))
+    refuse_if((a.level > 0 && !a.cpu.offers(Level::V2_07, None)).then_some("TCG only supports cap-ail-mode-3 on POWER8 and later CPUs"))
 }
 
 fn nested_papr(a: &Asked<'_>) -> Verdict {

@@ -16,7 +16,7 @@ use crate::units::CoreId;
 const MIB: u64 = 1 << 20;
 /// Least real mode area in bytes.
 const RMA_MIN: u64 = 128 * MIB;
-/// Most RAM in bytes: PCI windows begin at 32 TiB.
+/// Most RAM in bytes, and most with what is plugged; PCI windows begin at 32 TiB and leave room for alignment.
 const RAM_MAX: u64 = 16 << 40;
 /// Most NUMA nodes.
 const NODES_MAX: usize = 128;
@@ -46,8 +46,11 @@ pub(super) fn layout(settings: &Settings, compat: &Compat, smp: &Smp, warnings: 
     aligned("memory", "Memory size", ram, unit)?;
     let maxmem = settings.maxmem.unwrap_or(ram);
     if !(ram..=RAM_MAX).contains(&maxmem) {
-        let problem = format!("{maxmem:#x} is not between memory ({ram:#x}) and 16 TiB");
-        return Err(Error::config("maxmem", problem, format!("use maxmem={} or more, or leave it out", ram)));
+        let problem = match maxmem < ram {
+            true => format!("maximum memory size ({maxmem:#x}) must be at least the initial memory size ({ram:#x})"),
+            false => format!("maximum memory size ({maxmem:#x}) is more than this machine's {RAM_MAX:#x}"),
+        };
+        return Err(Error::config("maxmem", problem, format!("use maxmem={} or more, up to \"16T\", or leave it out", size(ram))));
     }
     aligned("maxmem", "Maximum memory size", maxmem, unit)?;
     for (i, node) in nodes.iter().enumerate() {
@@ -64,9 +67,13 @@ fn aligned(setting: &str, what: &str, bytes: u64, unit: u64) -> Result<()> {
     }
     let (down, up) = (bytes / unit * unit, bytes.next_multiple_of(unit));
     let unit_text = if unit >= MIB { format!("{} MiB", unit / MIB) } else { format!("{} KiB", unit >> 10) };
-    let size = |bytes: u64| if bytes.is_multiple_of(MIB) { format!("\"{}M\"", bytes / MIB) } else { format!("\"{}K\"", bytes >> 10) };
     let hint = if down == 0 { format!("use {setting}={}", size(up)) } else { format!("use {setting}={} or {}", size(down), size(up)) };
     Err(Error::config(setting, format!("{what} {bytes:#x} is not aligned to {unit_text}"), hint))
+}
+
+/// A size as users write it.
+fn size(bytes: u64) -> String {
+    if bytes.is_multiple_of(MIB) { format!("\"{}M\"", bytes / MIB) } else { format!("\"{}K\"", bytes >> 10) }
 }
 
 fn real_mode_area(ram: u64, nodes: &[Node], compat: &Compat) -> Result<u64> {
@@ -160,9 +167,15 @@ fn distances(settings: &Settings, nodes: usize) -> Result<Vec<Vec<u8>>> {
         let Some(cell) = table.get_mut(from as usize).and_then(|row| row.get_mut(to as usize)) else {
             return refuse(format!("there is no pair of nodes {from} and {to}"), "use nodes from numa, counted from 0");
         };
-        if (distance == LOCAL) != (from == to) || distance < LOCAL {
-            let problem = format!("node {from} to node {to} cannot be {distance} apart");
-            return refuse(problem, "use a distance of 10 within a node and 11 to 255 between nodes");
+        if from == to && distance != LOCAL {
+            return refuse(
+                format!("Local distance of node {from} should be {LOCAL}"),
+                "use a numa distance of 10 within a node, or leave it out",
+            );
+        }
+        if distance < LOCAL {
+            let problem = format!("NUMA distance ({distance}) is invalid, it shouldn't be less than {LOCAL}");
+            return refuse(problem, "use a numa distance of 10 to 255, usually 20");
         }
         *cell = Some(distance);
     }

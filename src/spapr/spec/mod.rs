@@ -5,7 +5,6 @@
 //! be refused without opening a file is refused here, with what to write instead; whoever holds a `MachineSpec` may rely on it:
 //! the device tree, boot, hypercalls and Python read it and check nothing again.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::error::Error;
@@ -16,11 +15,13 @@ use crate::spapr::cpus::CompatMode;
 use crate::spapr::cpus::CpuKind;
 use crate::spapr::explain::vsmt_number;
 use crate::spapr::host::HostProfile;
+use crate::spapr::layout::vio_irq;
 use crate::spapr::options::IcMode;
 use crate::spapr::options::ResizeHpt;
 use crate::spapr::smp::Smp;
 use crate::spapr::smp::SmpSettings;
 use crate::spapr::version::Compat;
+use crate::spapr::version::IrqNumbers;
 use crate::spapr::version::Version;
 use crate::spapr::vsmt;
 use crate::spapr::vsmt::Vsmt;
@@ -37,6 +38,8 @@ mod tests;
 pub const LMB_BYTES: u64 = 256 << 20;
 /// Unit address of the first VIO device that is given none.
 pub const VIO_FIRST: u32 = 0x7100_0000;
+/// Unit addresses that a VIO device may have: 0 means "the first terminal" in H_PUT_TERM_CHAR.
+pub const VIO_ADDRESSES: std::ops::Range<u32> = 1..0x8000_0000;
 /// Most virtual terminals.
 pub const VTYS_MAX: usize = 16;
 /// Sizes that an NVRAM may have, in bytes.
@@ -260,7 +263,7 @@ pub fn check(settings: &Settings) -> Result<MachineSpec> {
     };
     let caps = capabilities(settings, &compat, cpu, max_compat, &smp, &mut warnings)?;
     let memory = memory::layout(settings, &compat, &smp, &mut warnings)?;
-    let (vtys, nvram_at) = vio_addresses(settings)?;
+    let (vtys, nvram_at) = vio_addresses(settings, &compat)?;
     Ok(MachineSpec {
         resize_hpt: settings.resize_hpt.as_deref().map_or(Ok(None), ResizeHpt::parse)?.unwrap_or(compat.resize_hpt),
         kernel_addr: kernel_addr(settings, memory.rma)?,
@@ -348,8 +351,9 @@ fn capabilities(
     Ok(levels)
 }
 
-/// The terminals' addresses and the NVRAM's, which takes the next free one.
-fn vio_addresses(settings: &Settings) -> Result<(Vec<UnitAddress>, UnitAddress)> {
+/// The terminals' addresses and the NVRAM's, which takes the next free one. Free is an address whose interrupt is free as well,
+/// where numbers are fixed (QEMU picks by address alone and then stops at the interrupt).
+fn vio_addresses(settings: &Settings, compat: &Compat) -> Result<(Vec<UnitAddress>, UnitAddress)> {
     if settings.vtys.len() > VTYS_MAX {
         return Err(Error::config(
             "vtys",
@@ -357,24 +361,34 @@ fn vio_addresses(settings: &Settings) -> Result<(Vec<UnitAddress>, UnitAddress)>
             format!("use vtys={VTYS_MAX} or less"),
         ));
     }
-    let mut taken = BTreeSet::new();
-    for address in settings.vtys.iter().flatten() {
-        if !(0x1000_0000..0x8000_0000).contains(address) {
-            let hint = format!("use vtys=[{VIO_FIRST:#x}] or leave the address out");
-            return Err(Error::config("vtys", format!("unit address {address:#x} is no VIO address"), hint));
+    let mut taken: Vec<UnitAddress> = Vec::new();
+    let clash = |taken: &[UnitAddress], at: UnitAddress| {
+        let fixed = compat.irq_numbers == IrqNumbers::Fixed;
+        taken.iter().copied().find(|&other| other == at || fixed && vio_irq(other) == vio_irq(at))
+    };
+    for &address in settings.vtys.iter().flatten() {
+        let free = format!("use vtys=[{VIO_FIRST:#x}] or leave the address out");
+        if !VIO_ADDRESSES.contains(&address) {
+            return Err(Error::config("vtys", format!("unit address {address:#x} is no VIO address"), free));
         }
-        if !taken.insert(*address) {
-            let hint = "use vtys with distinct addresses, or leave them out";
-            return Err(Error::config("vtys", format!("two devices have the unit address {address:#x}"), hint));
+        let at = UnitAddress(address);
+        if let Some(other) = clash(&taken, at) {
+            let problem = match other == at {
+                true => format!("devices conflict at address {address:#x}"),
+                false => format!("devices at {:#x} and {address:#x} have one interrupt, {:#x}", other, vio_irq(at)),
+            };
+            return Err(Error::config("vtys", problem, free));
         }
+        taken.push(at);
     }
     let mut next = || {
-        let free = (VIO_FIRST..).find(|address| !taken.contains(address)).expect("there are more addresses than terminals");
-        taken.insert(free);
+        let free = (VIO_FIRST..).map(UnitAddress).find(|&at| clash(&taken, at).is_none());
+        let free = free.expect("256 addresses from the first have interrupts of their own, more than there can be devices");
+        taken.push(free);
         free
     };
-    let vtys = settings.vtys.iter().map(|given| UnitAddress(given.unwrap_or_else(&mut next))).collect();
-    Ok((vtys, UnitAddress(next())))
+    let vtys = settings.vtys.iter().map(|given| given.map_or_else(&mut next, UnitAddress)).collect();
+    Ok((vtys, next()))
 }
 
 fn nvram_bytes(settings: &Settings) -> Result<u64> {

@@ -163,7 +163,11 @@ const REFUSALS: &[Refusal] = &[
     ("memory 0", |s| s.memory = 0, &["memory: "]),
     ("RMA", |s| s.memory = 100 * MIB, &["memory: ", "128MiB guest RMA", "use memory=\"256M\""]),
     ("RMA of a node", |s| s.nodes = nodes(&[(64, &[]), (448, &[])]), &["numa[0].memory: ", "128MiB guest RMA"]),
-    ("maxmem", |s| s.maxmem = Some(256 * MIB), &["maxmem: ", "or leave it out"]),
+    (
+        "maxmem",
+        |s| s.maxmem = Some(256 * MIB),
+        &["maxmem: ", "must be at least the initial memory size (0x20000000); use maxmem=\"512M\" or more"],
+    ),
     ("maxmem alignment", |s| s.maxmem = Some(GIB + 1), &["maxmem: Maximum memory size 0x40000001 is not aligned"]),
     ("node", |s| s.nodes = nodes(&[(200, &[]), (312, &[])]), &["numa[0].memory: Node 0 memory size 0xc800000 is not aligned to 256 MiB"]),
     (
@@ -176,15 +180,25 @@ const REFUSALS: &[Refusal] = &[
     (
         "distance within",
         |s| (s.nodes, s.distances) = (nodes(&[(256, &[]), (256, &[])]), vec![(0, 0, 20)]),
-        &["numa distance: node 0 to node 0 cannot be 20 apart"],
+        &["numa distance: Local distance of node 0 should be 10"],
+    ),
+    (
+        "distance too small",
+        |s| (s.nodes, s.distances) = (vec![NodeSettings::default(); 2], vec![(0, 1, 9)]),
+        &["NUMA distance (9) is invalid, it shouldn't be less than 10"],
     ),
     (
         "distance missing",
         |s| (s.nodes, s.distances) = (vec![NodeSettings::default(); 2], vec![(0, 0, 10)]),
         &["numa distance: the distance between nodes 0 and 1 is missing"],
     ),
-    ("vtys", |s| s.vtys = vec![Some(5)], &["vtys: unit address 0x5"]),
-    ("vtys alike", |s| s.vtys = vec![Some(0x3000_0000); 2], &["vtys: two devices"]),
+    ("vtys", |s| s.vtys = vec![Some(0)], &["vtys: unit address 0x0"]),
+    ("vtys alike", |s| s.vtys = vec![Some(0x3000_0000); 2], &["vtys: devices conflict at address 0x30000000"]),
+    (
+        "vtys of one interrupt",
+        |s| s.vtys = vec![Some(0x7100_0000), Some(0x7100_0100)],
+        &["vtys: devices at 0x71000000 and 0x71000100 have one interrupt, 0x1100"],
+    ),
     ("vtys many", |s| s.vtys = vec![None; 17], &["vtys: ", "use vtys=16 or less"]),
     ("nvram", |s| s.nvram_bytes = Some(1), &["nvram_bytes: "]),
     ("uuid", |s| s.uuid = Some("1234".into()), &["uuid: "]),

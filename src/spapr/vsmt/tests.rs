@@ -1,9 +1,22 @@
+use proptest::prelude::ProptestConfig;
+use proptest::prelude::any;
+use proptest::prelude::proptest;
+use proptest::prop_assert;
+use proptest::prop_assert_eq;
+use proptest::prop_assert_ne;
+
+use crate::spapr::cpus::COMPAT_MODES;
+use crate::spapr::cpus::CPUS;
 use crate::spapr::explain::Answer;
 use crate::spapr::explain::Question;
 use crate::spapr::explain::explain;
+use crate::spapr::host::HOSTS;
+use crate::spapr::options::IcMode;
 use crate::spapr::spec::Settings;
 use crate::spapr::spec::check;
+use crate::spapr::version::Version;
 use crate::spapr::vsmt::Vsmt;
+use crate::spapr::vsmt::rules::RULES;
 use crate::units::CoreId;
 use crate::units::CpuIndex;
 use crate::units::DrcIndex;
@@ -162,4 +175,41 @@ fn a_host_lends_no_processor_that_it_does_not_have() {
 fn our_emulators_have_threads_under_every_ruleset() {
     let seed = ask(Question { ruleset: Some("seed"), machine: "2.12", threads: 4, ..Question::default() });
     assert_eq!((seed.outcome, seed.qemu_outcome, seed.vcpu_ids), ("starts", "fatal", vec![0, 1, 2, 3, 8, 9, 10, 11]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    /// Whatever is asked, there is an answer, and what starts keeps the promises of [`Vsmt`].
+    #[test]
+    fn any_question_gets_an_answer(
+        (ruleset, host, version) in (0..RULES.len(), 0..HOSTS.len(), 0usize..36),
+        (threads, cpus, more) in (any::<u32>(), any::<u32>(), any::<u32>()),
+        (size, vsmt, power) in (0u32..32, any::<Option<i64>>(), any::<Option<u8>>()),
+        (ic, cpu, compat) in (0usize..4, 0..2 * CPUS.len(), 0..2 * COMPAT_MODES.len()),
+    ) {
+        let machine = Version::all().nth(version).unwrap().to_string();
+        let question = Question {
+            ruleset: RULES.get(ruleset).map(|r| r.name),
+            machine: &machine,
+            host: HOSTS[host].name,
+            threads: if threads % 8 == 0 { threads >> 8 } else { 1 << (threads % 5) },
+            vsmt: power.map(|p| 1 << (p % 33)).or(vsmt),
+            cpus: (cpus % 3 != 0).then_some(cpus >> size),
+            max_cpus: (more % 4 == 0).then_some((cpus >> size).saturating_add(more >> 20)),
+            ic_mode: IcMode::NAMES.get(ic).map(|(name, _)| *name),
+            cpu: CPUS.get(cpu).map(|c| c.name),
+            max_cpu_compat: COMPAT_MODES.get(compat).map(|m| m.name),
+        };
+        let Ok(answer) = explain(&question) else { return Ok(()) };
+        prop_assert_ne!(answer.outcome, "aborts");
+        prop_assert_eq!(answer.message.is_empty(), answer.outcome == "starts", "{:?}", answer);
+        prop_assert_eq!(answer.hint.is_empty(), answer.outcome == "starts", "{:?}", answer);
+        if answer.outcome != "fatal" {
+            let (stride, servers) = (answer.vsmt.unwrap(), answer.max_server_number.unwrap());
+            prop_assert!(stride.is_power_of_two() && stride >= question.threads && stride % answer.kernel_mode.unwrap() == 0 || !HOSTS[host].is_kvm());
+            prop_assert!(answer.vcpu_ids.is_sorted_by(|a, b| a < b) && !answer.vcpu_ids.is_empty());
+            prop_assert!(answer.vcpu_ids.iter().all(|&id| id < servers.min(1 << 28)));
+            prop_assert!(servers <= 4096 || !answer.ic.unwrap().has_xive());
+        }
+    }
 }
