@@ -12,7 +12,9 @@
 //! * `vsmt`: the spacing of vcpu ids, the question this project grew from; `explain` answers it for one host without starting
 //!   anything, `pair` for a guest that moves between two.
 
+pub mod boot;
 pub mod caps;
+pub mod cas;
 pub mod cpus;
 pub mod devtree;
 pub mod explain;
@@ -26,4 +28,5 @@ pub mod pair;
 pub mod smp;
 pub mod spec;
 pub mod version;
+pub mod vof;
 pub mod vsmt;

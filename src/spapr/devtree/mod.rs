@@ -11,6 +11,7 @@ mod platform;
 
 use crate::fdt::Node;
 use crate::fdt::Tree;
+use crate::intc::Active;
 use crate::spapr::cpus::CompatMode;
 use crate::spapr::cpus::Level;
 use crate::spapr::options::IcMode;
@@ -22,20 +23,11 @@ use crate::units::UnitAddress;
 /// Handle of the interrupt controller's node, by which other nodes refer to it.
 pub const PHANDLE_INTC: u32 = 0x1111;
 
-/// Which interrupt controller the guest uses now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ActiveIc {
-    /// XICS.
-    Xics,
-    /// XIVE in exploitation mode.
-    Xive,
-}
-
 /// What start-up or the guest decided.
 #[derive(Clone, Debug)]
 pub struct Negotiated {
     /// Interrupt controller in use.
-    pub ic: ActiveIc,
+    pub ic: Active,
     /// Option vector 5 as agreed; empty before negotiation.
     pub ov5: OptionVector,
     /// Compatibility mode; `None`: the processor itself.
@@ -94,7 +86,7 @@ pub fn build(spec: &MachineSpec, now: &Negotiated, loaded: &Loaded, services: &S
         .set_u32("#address-cells", 2)
         .set_u32("#size-cells", 2);
     identity(root, spec);
-    if now.ic == ActiveIc::Xive {
+    if now.ic == Active::Xive {
         root.set_cells("ibm,plat-res-int-priorities", &[7, 0xf8]);
     }
     platform::lmb_connectors(root, spec);

@@ -2,7 +2,7 @@
 
 use crate::fdt::Node;
 use crate::fdt::cells;
-use crate::spapr::devtree::ActiveIc;
+use crate::intc::Active;
 use crate::spapr::devtree::Negotiated;
 use crate::spapr::devtree::PHANDLE_INTC;
 use crate::spapr::devtree::Services;
@@ -85,13 +85,13 @@ pub fn vdevice(spec: &MachineSpec) -> Node {
 pub fn interrupt_controller(spec: &MachineSpec, now: &Negotiated) -> Node {
     let servers = spec.vsmt.max_server_number();
     let mut n = match now.ic {
-        ActiveIc::Xics => {
+        Active::Xics => {
             let mut n = Node::new("interrupt-controller");
             n.set_str("compatible", "IBM,ppc-xicp").set_str("device_type", "PowerPC-External-Interrupt-Presentation");
             n.set_cells("ibm,interrupt-server-ranges", &[0, servers]);
             n
         }
-        ActiveIc::Xive => {
+        Active::Xive => {
             let mut n = Node::new(format!("interrupt-controller@{:x}", layout::TIMA_USER_PAGE));
             n.set_str("compatible", "ibm,power-ivpe").set_str("device_type", "power-ivpe");
             n.set_u64s("reg", &[layout::TIMA_USER_PAGE, 0x1_0000, layout::TIMA_OS_PAGE, 0x1_0000]);

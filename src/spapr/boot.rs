@@ -1,0 +1,263 @@
+//! Loading what the user gave: kernel, initial RAM disk, and the flattened tree for who wants one.
+//!
+//! Files are read before anything is placed, every number of an ELF header is checked against the file and against RAM, and nothing is allocated by a header's
+//! say-so. Placement follows QEMU: the kernel 4 MiB up, the RAM disk behind it, the tree at the top of what firmware may use.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::fdt::Tree;
+use crate::memory::GuestMemory;
+use crate::spapr::devtree::ByteOrder;
+use crate::spapr::devtree::Loaded;
+use crate::spapr::layout;
+use crate::spapr::spec::MachineSpec;
+use crate::units::Ra;
+use object::Endianness;
+use object::elf;
+use object::read::elf::FileHeader;
+use object::read::elf::ProgramHeader;
+use std::path::Path;
+
+/// A kernel as read from its file, with its segments placed.
+pub struct Kernel {
+    /// Where execution begins.
+    pub entry: u64,
+    /// First byte used and bytes used, from the first segment to the last.
+    pub extent: (u64, u64),
+    /// Byte order of the image (interrupts and entry are big-endian all the same).
+    pub order: ByteOrder,
+    segments: Vec<Segment>,
+}
+
+struct Segment {
+    at: u64,
+    bytes: Vec<u8>,
+    memory_bytes: u64,
+}
+
+fn refuse(setting: &str, path: &Path, problem: impl std::fmt::Display, hint: &str) -> Error {
+    Error::Boot { setting: setting.into(), problem: format!("{}: {problem}", path.display()), hint: hint.into() }
+}
+
+/// Reads a file that a setting names.
+fn read(setting: &str, path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Host { doing: format!("{setting}: read {}", path.display()), source })
+}
+
+const WANT_ELF: &str = "give an uncompressed 64-bit PowerPC ELF (vmlinux, not zImage or a raw image)";
+
+impl Kernel {
+    /// Reads and checks a 64-bit PowerPC ELF; its physical addresses are taken modulo 256 MiB and moved to `base`.
+    pub fn read(path: &Path, base: u64, ram: u64) -> Result<Kernel> {
+        let file = read("kernel", path)?;
+        Kernel::parse(&file, base, ram).map_err(|problem| refuse("kernel", path, problem, WANT_ELF))
+    }
+
+    /// As [`Kernel::read`], from bytes; the error is the problem as text.
+    pub fn parse(file: &[u8], base: u64, ram: u64) -> std::result::Result<Kernel, String> {
+        let ident = file.get(..16).ok_or_else(|| format!("is only {} bytes long", file.len()))?;
+        if ident[..4] != elf::ELFMAG {
+            return Err("is not an ELF file".into());
+        }
+        if ident[4] != elf::ELFCLASS64.0 {
+            return Err("is a 32-bit ELF file".into());
+        }
+        let header = elf::FileHeader64::<Endianness>::parse(file).map_err(|e| format!("has a damaged ELF header ({e})"))?;
+        let endian = header.endian().map_err(|e| format!("has a damaged ELF header ({e})"))?;
+        let machine = header.e_machine(endian);
+        if machine != elf::EM_PPC64 {
+            return Err(format!("is for another machine (e_machine {machine}, 64-bit PowerPC is {})", elf::EM_PPC64));
+        }
+        let kind = header.e_type(endian);
+        if kind != elf::ET_EXEC && kind != elf::ET_DYN {
+            return Err(format!("is not an executable (e_type {kind})"));
+        }
+        let headers = header.program_headers(endian, file).map_err(|e| format!("has program headers outside the file ({e})"))?;
+        let mut segments = Vec::new();
+        for h in headers.iter().filter(|h| h.p_type(endian) == elf::PT_LOAD) {
+            segments.push(Segment::read(h, endian, file, base, ram)?);
+        }
+        let start = segments.iter().map(|s| s.at).min().ok_or("has no segment to load")?;
+        let end = segments.iter().map(|s| s.at + s.memory_bytes).max().unwrap_or(start);
+        let entry = (header.e_entry(endian) & layout::KERNEL_MASK) + base;
+        if !(start..end).contains(&entry) || entry % 4 != 0 {
+            return Err(format!("has its entry point {:#x} outside its segments", header.e_entry(endian)));
+        }
+        let order = if endian.is_little_endian_elf() { ByteOrder::Little } else { ByteOrder::Big };
+        Ok(Kernel { entry, extent: (start, end - start), order, segments })
+    }
+
+    /// Writes the segments.
+    pub fn place(&self, memory: &GuestMemory) {
+        for s in &self.segments {
+            memory.write(Ra(s.at), &s.bytes).expect("segments were checked against RAM");
+            let rest = s.memory_bytes - s.bytes.len() as u64;
+            memory.fill(Ra(s.at + s.bytes.len() as u64), rest, 0).expect("segments were checked against RAM");
+        }
+    }
+}
+
+trait ByteOrderOf {
+    fn is_little_endian_elf(self) -> bool;
+}
+impl ByteOrderOf for Endianness {
+    fn is_little_endian_elf(self) -> bool {
+        matches!(self, Endianness::Little)
+    }
+}
+
+impl Segment {
+    fn read(
+        h: &elf::ProgramHeader64<Endianness>,
+        endian: Endianness,
+        file: &[u8],
+        base: u64,
+        ram: u64,
+    ) -> std::result::Result<Segment, String> {
+        let (offset, in_file, in_memory) = (h.p_offset(endian), h.p_filesz(endian), h.p_memsz(endian));
+        let bytes = offset
+            .checked_add(in_file)
+            .and_then(|end| file.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?))
+            .ok_or_else(|| format!("is cut short: a segment wants {in_file:#x} bytes from offset {offset:#x} of {:#x}", file.len()))?;
+        if in_memory < in_file {
+            return Err(format!("has a segment with p_memsz {in_memory:#x} below p_filesz {in_file:#x}"));
+        }
+        let at = (h.p_paddr(endian) & layout::KERNEL_MASK) + base;
+        if at.checked_add(in_memory).is_none_or(|end| end > ram) {
+            return Err(format!("has a segment of {in_memory:#x} bytes at {at:#x}, beyond the machine's {ram:#x} bytes of RAM"));
+        }
+        Ok(Segment { at, bytes: bytes.to_vec(), memory_bytes: in_memory })
+    }
+}
+
+/// The images of a machine, read once and placed at every reset.
+#[derive(Default)]
+pub struct Images {
+    kernel: Option<Kernel>,
+    initrd: Option<Vec<u8>>,
+    initrd_at: u64,
+}
+
+impl Images {
+    /// Reads what the spec names and decides where it goes.
+    pub fn read(spec: &MachineSpec) -> Result<Images> {
+        let Some(path) = &spec.kernel else { return Ok(Images::default()) };
+        let kernel = Kernel::read(path, spec.kernel_addr, spec.ram)?;
+        let limit = spec.rma.min(layout::FIRMWARE_MAX);
+        let end = kernel.extent.0 + kernel.extent.1;
+        if end > limit {
+            let problem = format!("ends at {end:#x}, beyond the real mode area of {limit:#x} bytes");
+            return Err(refuse("kernel", path, problem, "give the machine (and its first NUMA node) more memory"));
+        }
+        let mut images = Images { kernel: Some(kernel), ..Images::default() };
+        if let Some(path) = &spec.initrd {
+            let bytes = read("initrd", path)?;
+            images.initrd_at = (end + 0x1_ffff) & !0xffff;
+            let room = limit.saturating_sub(layout::FIRMWARE_OVERHEAD).saturating_sub(images.initrd_at);
+            if bytes.len() as u64 > room {
+                let problem =
+                    format!("has {:#x} bytes; behind the kernel, at {:#x}, there is room for {room:#x}", bytes.len(), images.initrd_at);
+                return Err(refuse(
+                    "initrd",
+                    path,
+                    problem,
+                    "give the machine (and its first NUMA node) more memory, or use a smaller RAM disk",
+                ));
+            }
+            images.initrd = Some(bytes);
+        }
+        Ok(images)
+    }
+
+    /// Writes kernel and RAM disk into fresh RAM.
+    pub fn place(&self, memory: &GuestMemory) -> Loaded {
+        if let Some(k) = &self.kernel {
+            k.place(memory);
+        }
+        if let Some(i) = &self.initrd {
+            memory.write(Ra(self.initrd_at), i).expect("the RAM disk was checked against RAM");
+        }
+        Loaded {
+            kernel: self.kernel.as_ref().map(|k| (k.extent.0, k.extent.1, k.order)),
+            initrd: self.initrd.as_ref().map(|i| (self.initrd_at, i.len() as u64)),
+        }
+    }
+
+    /// Where the first vCPU begins.
+    pub fn entry(&self) -> Option<u64> {
+        self.kernel.as_ref().map(|k| k.entry)
+    }
+}
+
+/// Where the flattened tree goes.
+pub fn fdt_address(spec: &MachineSpec) -> u64 {
+    spec.rma.min(layout::FIRMWARE_MAX) - layout::FDT_MAX
+}
+
+/// Writes the flattened tree; gives its address.
+pub fn place_tree(spec: &MachineSpec, memory: &GuestMemory, tree: &Tree) -> u64 {
+    let at = fdt_address(spec);
+    let blob = tree.to_dtb();
+    assert!(blob.len() as u64 <= layout::FDT_MAX, "the tree has {} bytes", blob.len());
+    memory.write(Ra(at), &blob).expect("the RMA is at least 128 MiB");
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A minimal big-endian ELF with one segment.
+    fn elf(paddr: u64, filesz: u64, memsz: u64, entry: u64) -> Vec<u8> {
+        let mut f = vec![0x7f, b'E', b'L', b'F', 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        f.extend([0, 2, 0, 21, 0, 0, 0, 1]);
+        f.extend(entry.to_be_bytes());
+        f.extend(64u64.to_be_bytes());
+        f.extend([0u8; 8 + 4]);
+        f.extend([0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0]);
+        f.extend([0, 0, 0, 1, 0, 0, 0, 7]);
+        for v in [120u64, paddr, paddr, filesz, memsz, 0x1_0000] {
+            f.extend(v.to_be_bytes());
+        }
+        f.extend(vec![0x60; 64]);
+        f
+    }
+
+    #[test]
+    fn a_kernel_is_moved_to_its_base() {
+        let k = Kernel::parse(&elf(0, 64, 0x100, 0xc000_0000_0000_0000), 0x40_0000, 1 << 30).unwrap();
+        assert_eq!((k.entry, k.extent, k.order), (0x40_0000, (0x40_0000, 0x100), ByteOrder::Big));
+    }
+
+    #[test]
+    fn damaged_kernels_are_refused_with_the_reason() {
+        let ram = 1 << 28;
+        let cases: [(Vec<u8>, &str); 6] = [
+            (vec![1, 2, 3], "only 3 bytes"),
+            (vec![0; 100], "not an ELF"),
+            (elf(0, 0x1000, 0x1000, 0), "cut short"),
+            (elf(0, 64, 32, 0), "p_memsz"),
+            (elf(0x0f00_0000, 64, 1 << 40, 0x0f00_0000), "beyond the machine's"),
+            (elf(0, 64, 64, 0x1000), "entry point"),
+        ];
+        for (file, want) in cases {
+            let problem = Kernel::parse(&file, 0x40_0000, ram).err().unwrap();
+            assert!(problem.contains(want), "{problem:?} should say {want:?}");
+        }
+        let mut other = elf(0, 64, 64, 0);
+        other[19] = 62;
+        assert!(Kernel::parse(&other, 0, ram).err().unwrap().contains("another machine"));
+    }
+
+    #[test]
+    fn no_mutation_of_a_header_panics() {
+        let good = elf(0, 64, 0x100, 0);
+        for at in 0..120 {
+            for v in [0u8, 1, 0x7f, 0x80, 0xff] {
+                let mut f = good.clone();
+                f[at] = v;
+                let _ = Kernel::parse(&f, 0x40_0000, 1 << 28);
+            }
+        }
+    }
+}
