@@ -75,8 +75,11 @@ pub struct CapRow {
     /// The default falls to 0 on CPUs that do not offer this level.
     pub needs: Option<Level>,
     /// What an emulator says to a level.
-    check: fn(&Asked<'_>) -> Verdict,
+    check: Check,
 }
+
+/// What an emulator says to a level.
+type Check = fn(&Asked<'_>) -> Verdict;
 
 /// What a check looks at.
 struct Asked<'a> {
@@ -99,135 +102,28 @@ enum Verdict {
 const GUARDS: Values = Values::Names(&["broken", "workaround", "fixed"]);
 const BRANCHES: Values = Values::Names(&["broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na"]);
 
+/// One row: which, name, in words, values, level in the newest version, what a CPU must offer, check.
+const fn row(cap: Cap, name: &'static str, what: &'static str, values: Values, newest: u8, needs: Option<Level>, check: Check) -> CapRow {
+    CapRow { cap, name, what, values, newest, needs, check }
+}
+
 /// The capabilities, in stream order.
 pub static CAPS: [CapRow; Cap::COUNT] = [
-    CapRow {
-        cap: Cap::Htm,
-        name: "htm",
-        what: "transactional memory",
-        values: Values::Switch,
-        newest: 0,
-        needs: Some(Level::V2_07),
-        check: htm,
-    },
-    CapRow { cap: Cap::Vsx, name: "vsx", what: "VSX", values: Values::Switch, newest: 1, needs: Some(Level::V2_06), check: vsx },
-    CapRow {
-        cap: Cap::Dfp,
-        name: "dfp",
-        what: "decimal floating point",
-        values: Values::Switch,
-        newest: 1,
-        needs: Some(Level::V2_06),
-        check: dfp,
-    },
-    CapRow {
-        cap: Cap::Cfpc,
-        name: "cfpc",
-        what: "cache flush on privilege change",
-        values: GUARDS,
-        newest: 1,
-        needs: Some(Level::V2_07),
-        check: cfpc,
-    },
-    CapRow {
-        cap: Cap::Sbbc,
-        name: "sbbc",
-        what: "speculation barrier on bounds checks",
-        values: GUARDS,
-        newest: 1,
-        needs: Some(Level::V2_06Plus),
-        check: sbbc,
-    },
-    CapRow {
-        cap: Cap::Ibs,
-        name: "ibs",
-        what: "serialised indirect branches",
-        values: BRANCHES,
-        newest: 1,
-        needs: Some(Level::V2_06),
-        check: ibs,
-    },
-    CapRow {
-        cap: Cap::HptMaxPageSize,
-        name: "hpt-max-page-size",
-        what: "largest page of a hash guest",
-        values: Values::PageSize,
-        newest: 16,
-        needs: None,
-        check: hpt_page,
-    },
-    CapRow {
-        cap: Cap::NestedHv,
-        name: "nested-hv",
-        what: "nested HV guests",
-        values: Values::Switch,
-        newest: 0,
-        needs: None,
-        check: nested_hv,
-    },
-    CapRow {
-        cap: Cap::LargeDecr,
-        name: "large-decr",
-        what: "large decrementer",
-        values: Values::Switch,
-        newest: 1,
-        needs: Some(Level::V3_00),
-        check: large_decr,
-    },
-    CapRow {
-        cap: Cap::CcfAssist,
-        name: "ccf-assist",
-        what: "count cache flush assist",
-        values: Values::Switch,
-        newest: 1,
-        needs: None,
-        check: ccf_assist,
-    },
-    CapRow {
-        cap: Cap::Fwnmi,
-        name: "fwnmi",
-        what: "machine checks to the guest (FWNMI)",
-        values: Values::Switch,
-        newest: 1,
-        needs: None,
-        check: fits,
-    },
-    CapRow {
-        cap: Cap::RptInvalidate,
-        name: "rpt-invalidate",
-        what: "H_RPT_INVALIDATE",
-        values: Values::Switch,
-        newest: 0,
-        needs: None,
-        check: rpt_invalidate,
-    },
-    CapRow {
-        cap: Cap::AilMode3,
-        name: "ail-mode-3",
-        what: "interrupts with relocation on",
-        values: Values::Switch,
-        newest: 1,
-        needs: Some(Level::V2_07),
-        check: ail_mode_3,
-    },
-    CapRow {
-        cap: Cap::NestedPapr,
-        name: "nested-papr",
-        what: "nested guests, PAPR interface",
-        values: Values::Switch,
-        newest: 0,
-        needs: None,
-        check: nested_papr,
-    },
-    CapRow {
-        cap: Cap::Dawr1,
-        name: "dawr1",
-        what: "second data breakpoint",
-        values: Values::Switch,
-        newest: 1,
-        needs: Some(Level::V3_10),
-        check: dawr1,
-    },
+    row(Cap::Htm, "htm", "transactional memory", Values::Switch, 0, Some(Level::V2_07), htm),
+    row(Cap::Vsx, "vsx", "VSX", Values::Switch, 1, Some(Level::V2_06), vsx),
+    row(Cap::Dfp, "dfp", "decimal floating point", Values::Switch, 1, Some(Level::V2_06), dfp),
+    row(Cap::Cfpc, "cfpc", "cache flush on privilege change", GUARDS, 1, Some(Level::V2_07), cfpc),
+    row(Cap::Sbbc, "sbbc", "speculation barrier on bounds checks", GUARDS, 1, Some(Level::V2_06Plus), sbbc),
+    row(Cap::Ibs, "ibs", "serialised indirect branches", BRANCHES, 1, Some(Level::V2_06), ibs),
+    row(Cap::HptMaxPageSize, "hpt-max-page-size", "largest page of a hash guest", Values::PageSize, 16, None, hpt_page),
+    row(Cap::NestedHv, "nested-hv", "nested HV guests", Values::Switch, 0, None, nested_hv),
+    row(Cap::LargeDecr, "large-decr", "large decrementer", Values::Switch, 1, Some(Level::V3_00), large_decr),
+    row(Cap::CcfAssist, "ccf-assist", "count cache flush assist", Values::Switch, 1, None, ccf_assist),
+    row(Cap::Fwnmi, "fwnmi", "machine checks to the guest (FWNMI)", Values::Switch, 1, None, fits),
+    row(Cap::RptInvalidate, "rpt-invalidate", "H_RPT_INVALIDATE", Values::Switch, 0, None, rpt_invalidate),
+    row(Cap::AilMode3, "ail-mode-3", "interrupts with relocation on", Values::Switch, 1, Some(Level::V2_07), ail_mode_3),
+    row(Cap::NestedPapr, "nested-papr", "nested guests, PAPR interface", Values::Switch, 0, None, nested_papr),
+    row(Cap::Dawr1, "dawr1", "second data breakpoint", Values::Switch, 1, Some(Level::V3_10), dawr1),
 ];
 
 const _: () = {

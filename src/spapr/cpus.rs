@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::spapr::names::nearest;
 use crate::spapr::names::offer;
 
 /// A compatibility mode: the processor a guest is told it runs on (PAPR, logical PVR).
@@ -153,8 +154,11 @@ impl CpuKind {
             let hint = format!("use cpu={model:?}; to limit the guest, max_cpu_compat=\"power8\"");
             return Err(Error::config("cpu", format!("{name:?} carries a property, which is not supported"), hint));
         }
-        let known = CPUS.iter().flat_map(|c| c.aliases.first().into_iter().copied().chain([c.name]));
-        Err(Error::config("cpu", format!("unable to find CPU model '{name}'"), offer(name, known)))
+        let near = nearest(name, CPUS.iter().flat_map(|c| c.aliases.iter().copied().chain([c.name])));
+        let near = near.map_or(String::new(), |near| format!("did you mean {near}? "));
+        let families: Vec<&str> = CPUS.iter().filter_map(|c| c.aliases.first().copied()).collect();
+        let hint = format!("{near}use one of {}", families.join(", "));
+        Err(Error::config("cpu", format!("unable to find CPU model '{name}'"), hint))
     }
 
     /// Whether a guest on this processor can be held to `mode`.

@@ -38,7 +38,7 @@ pub(super) fn layout(settings: &Settings, compat: &Compat, smp: &Smp, warnings: 
     let unit = if compat.lmb { LMB_BYTES } else { PAGE };
     let ram = settings.memory;
     if ram == 0 || ram > RAM_MAX {
-        return Err(Error::config("memory", format!("{ram:#x} bytes of RAM are not possible"), "use memory=\"512M\", up to \"16T\""));
+        return Err(Error::config("memory", format!("RAM cannot have {ram} bytes"), "use memory=\"512M\", up to \"16T\""));
     }
     // In QEMU's order: a real mode area that is too small is said before the alignment.
     let nodes = nodes(settings, compat, smp, warnings)?;

@@ -396,7 +396,7 @@ fn nvram_bytes(settings: &Settings) -> Result<u64> {
     if NVRAM_BYTES.contains(&bytes) {
         return Ok(bytes);
     }
-    let problem = format!("{bytes} bytes is not a size an NVRAM can have");
+    let problem = format!("an NVRAM cannot have {bytes} bytes");
     Err(Error::config("nvram_bytes", problem, format!("use nvram_bytes={} to {}, usually 65536", NVRAM_BYTES.start(), NVRAM_BYTES.end())))
 }
 

@@ -207,6 +207,24 @@ const REFUSALS: &[Refusal] = &[
     ("kernel_addr", |s| s.kernel_addr = Some(1 << 40), &["kernel_addr: ", "use kernel_addr=0x400000"]),
 ];
 
+/// All refusals as users read them; `UPDATE=1 cargo test` writes the file anew.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/errors.md");
+
+#[test]
+fn every_refusal_is_worded_as_in_the_golden_file() {
+    let mut text = String::from(
+        "# What is refused, and what to write instead\n\nOne example of each: `<setting>: <what is wrong>; <what to write>`.\n\n",
+    );
+    for (case, change, _) in REFUSALS {
+        text.push_str(&format!("* {case}: `{}`\n", with(change).unwrap_err()));
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(GOLDEN, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
+    assert!(golden == text, "tests/golden/errors.md differs; if that is meant, run with UPDATE=1");
+}
+
 #[test]
 fn every_refusal_names_the_setting_and_offers_another() {
     for (case, change, says) in REFUSALS {

@@ -189,7 +189,7 @@ fn departures(a: &Asked<'_>, so_far: &mut Decision) {
     }
     let number = so_far.max_server_number.unwrap_or(0);
     let (message, hint) = if u64::from(stride) * a.max_cores() > IDS {
-        (format!("VSMT mode {stride} puts vcpu ids of {} cores beyond 2^28", a.max_cores()), too_far_apart(a))
+        (format!("VSMT mode {stride} puts vcpu ids beyond 2^28, where connectors end"), too_far_apart(a))
     } else if so_far.ic.is_some_and(IcMode::has_xive) && number > XIVE_SERVERS {
         (format!("{number} interrupt servers are more than XIVE's {XIVE_SERVERS}"), "use a smaller vsmt, or ic_mode=\"xics\"".to_string())
     } else if !stride.is_power_of_two() {
@@ -229,5 +229,5 @@ fn newer(cpu: &CpuKind, than: &CpuKind) -> bool {
 /// What to write instead of ids that connectors have no bits for.
 pub(super) fn too_far_apart(a: &Asked<'_>) -> String {
     let most = (IDS / a.max_cores()).max(1);
-    format!("use vsmt=8, or at most {} for {} cores", 1u64 << most.ilog2(), a.max_cores())
+    format!("use vsmt=8, or at most {} with this many cores", 1u64 << most.ilog2())
 }

@@ -265,7 +265,8 @@ fn servers_fit_xive(a: &Asked<'_>, so_far: &mut Decision) -> Result<(), Stop> {
         true => format!("use vsmt={} or less", 1u32 << most.ilog2()),
         false => format!("use max_cpus={XIVE_SERVERS} or less"),
     };
-    let hint = format!("{lower}, or ic_mode=\"xics\" (XIVE has room for {XIVE_SERVERS} interrupt servers)");
+    let needs = format!("max_cpus={} with vsmt={stride} need {number} interrupt servers, XIVE has {XIVE_SERVERS}", a.max_cpus);
+    let hint = format!("{lower}, or ic_mode=\"xics\" ({needs})");
     let xive = so_far.ic.is_some_and(IcMode::has_xive);
     if number == 0 {
         return aborts("vsmt", format!("{} vcpus with VSMT mode {stride} need 2^32 or more interrupt servers", a.max_cpus), hint);
