@@ -269,7 +269,11 @@ fn servers_fit_xive(a: &Asked<'_>, so_far: &mut Decision) -> Result<(), Stop> {
     let hint = format!("{lower}, or ic_mode=\"xics\" ({needs})");
     let xive = so_far.ic.is_some_and(IcMode::has_xive);
     if number == 0 {
-        return aborts("vsmt", format!("{} vcpus with VSMT mode {stride} need 2^32 or more interrupt servers", a.max_cpus), hint);
+        return aborts(
+            "vsmt",
+            format!("{} vcpus with VSMT mode {stride} need 2^32 or more interrupt servers", a.max_cpus),
+            too_far_apart(a),
+        );
     }
     if xive && number > XIVE_NUMBERS {
         return aborts("vsmt", format!("{number} interrupt servers are more than XIVE's {XIVE_SERVERS}"), hint);

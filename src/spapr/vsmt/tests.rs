@@ -93,6 +93,7 @@ fn absurd_modes_are_refused_though_qemu_starts_them() {
     assert_eq!((xics(4_294_967_295, 1).outcome, xics(4_294_967_295, 1).qemu_outcome), ("fatal", "starts"));
     // QEMU multiplies in 32 bits: one more starts it.
     assert_eq!((xics(1_073_741_824, 4).qemu_outcome, xics(1_073_741_825, 4).qemu_outcome), ("aborts", "starts"));
+    assert!(xics(1_073_741_824, 4).hint.contains("use vsmt=8"), "{}", xics(1_073_741_824, 4).hint);
     // Two cores with one connector.
     assert_eq!((xics(1 << 28, 2).qemu_outcome, xics(1 << 27, 2).outcome), ("aborts", "starts"));
     assert!(explain(&tcg("pseries-9.0", -1)).unwrap_err().to_string().contains("Parameter 'vsmt' expects uint32_t"));
