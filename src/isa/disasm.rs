@@ -2,6 +2,7 @@
 //!
 //! The output is what GNU objdump prints with raw mnemonics (`-M raw`): no simplified mnemonics, so that one row has one spelling.
 
+use crate::bits::sign_extend;
 use crate::isa::Insn;
 use crate::isa::decode::decode;
 use std::fmt::Write;
@@ -26,6 +27,11 @@ fn optional(v: u32) -> String {
 }
 fn base(i: Insn) -> String {
     if i.ra() == 0 { "0".into() } else { reg("r", i.ra()) }
+}
+
+/// Offset of a return address hash, -512 to -8 (ISA I, hashst).
+fn hash_offset(i: Insn) -> u64 {
+    (u64::from((i.field(31, 31) << 5) | i.field(6, 10)) << 3).wrapping_sub(512)
 }
 
 /// Operand names of the rows and how each is printed.
@@ -82,6 +88,19 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("th", |i, _| optional(i.to())),
     ("ct", |i, _| i.field(7, 10).to_string()),
     ("st", |i, _| i.field(9, 10).to_string()),
+    // System.
+    ("lev", |i, _| i.field(20, 26).to_string()),
+    ("s", |i, _| i.field(20, 20).to_string()),
+    ("wc", |i, _| i.field(9, 10).to_string()),
+    ("l15", |i, _| i.field(15, 15).to_string()),
+    ("r10", |i, _| i.field(10, 10).to_string()),
+    ("a6", |i, _| i.field(6, 6).to_string()),
+    ("ih", |i, _| i.field(8, 10).to_string()),
+    ("ric", |i, _| i.field(12, 13).to_string()),
+    ("prs", |i, _| i.field(14, 14).to_string()),
+    ("si5", |i, _| signed(sign_extend(u64::from(i.sh5()), 5))),
+    ("bhrbe", |i, _| i.field(11, 20).to_string()),
+    ("hash(ra)", |i, _| format!("{}({})", hash_offset(i) as i64, reg("r", i.ra()))),
     // Floating point.
     ("frt", |i, _| reg("f", i.frt())),
     ("frs", |i, _| reg("f", i.frt())),

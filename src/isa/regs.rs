@@ -87,6 +87,44 @@ reg! {
 }
 
 reg! {
+    /// Facility Status and Control Register (ISA III, FSCR): the facilities that problem state may use.
+    Fscr {
+        /// Prefixed instructions (ISA 3.1).
+        PREFIX: 50,
+        /// scv (ISA 3.0).
+        SCV: 51,
+        /// Target address register.
+        TAR: 55,
+        /// Event-based branches.
+        EBB: 56,
+        /// Data stream control register under its problem-state number.
+        DSCR: 61,
+    }
+}
+
+/// Values of FSCR\[IC\], the cause of a facility unavailable interrupt (ISA III, FSCR).
+impl Fscr {
+    /// The field.
+    pub const IC: u64 = 0xff << 56;
+    /// DSCR.
+    pub const IC_DSCR: u64 = 2;
+    /// Performance monitor registers.
+    pub const IC_PMU: u64 = 3;
+    /// Branch history.
+    pub const IC_BHRB: u64 = 4;
+    /// Transactional memory.
+    pub const IC_TM: u64 = 5;
+    /// Event-based branches.
+    pub const IC_EBB: u64 = 7;
+    /// Target address register.
+    pub const IC_TAR: u64 = 8;
+    /// scv.
+    pub const IC_SCV: u64 = 12;
+    /// Prefixed instructions.
+    pub const IC_PREFIX: u64 = 13;
+}
+
+reg! {
     /// Floating-Point Status and Control Register (ISA I, FPSCR). Bits 0..31 are the high word.
     Fpscr {
         /// FP exception summary.

@@ -80,12 +80,10 @@ impl Partition {
         }
     }
 
-    /// Waits until no vCPU but `me` can use a translation from before the last request. `me`, if it is a vCPU, has flushed its own.
+    /// Waits until no vCPU can use a translation from before the last request. `me`, if it is a vCPU in guest code, waits for what it has
+    /// itself followed ([`Seen::caught_up`]): had it to follow later requests here, two vCPUs could wait for each other.
     pub fn wait_for_invalidation(&self, me: Option<&Seen>) {
-        let now = self.generation.load(Ordering::SeqCst);
-        if let Some(me) = me {
-            me.generation.store(now, Ordering::SeqCst);
-        }
+        let now = me.map_or_else(|| self.generation.load(Ordering::SeqCst), |m| m.generation.load(Ordering::SeqCst));
         let cpus = self.cpus.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         for cpu in cpus.iter().filter(|c| me.is_none_or(|m| !std::ptr::eq(&raw const ***c, m))) {
             while cpu.running.load(Ordering::SeqCst) && cpu.generation.load(Ordering::SeqCst) < now {

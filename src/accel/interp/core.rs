@@ -247,9 +247,13 @@ impl Core {
     /// Invalidates translations on every vCPU and waits until none uses a stale one (tlbie with tlbsync, ISA III).
     pub fn shoot_down(&mut self) {
         self.partition.request_invalidation();
-        self.flush_tlb();
-        let (partition, seen) = (self.partition.clone(), self.seen.clone());
-        partition.wait_for_invalidation(Some(&seen));
+        self.wait_for_shoot_down();
+    }
+
+    /// Waits until no vCPU uses a translation from before the last invalidation that any vCPU asked for (tlbsync, ISA III).
+    pub fn wait_for_shoot_down(&mut self) {
+        self.catch_up();
+        self.partition.wait_for_invalidation(Some(&self.seen));
     }
 
     /// The SLB changed so that cached translations may be wrong.
