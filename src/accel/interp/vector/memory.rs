@@ -21,14 +21,7 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
     ("stvebx", store_element::<u8>), ("stvehx", store_element::<u16>), ("stvewx", store_element::<u32>),
     ("lvsl", |c, i| { let sh = c.ea_x(i) as u8 & 15; set(c, i, build::<u8>(|k| sh + k as u8)) }),
     ("lvsr", |c, i| { let sh = c.ea_x(i) as u8 & 15; set(c, i, build::<u8>(|k| 16 - sh + k as u8)) }),
-    // Hints about streams, dropped from the architecture in 2.07; never anything but hints.
-    ("dst", hint), ("dstt", hint), ("dstst", hint), ("dststt", hint), ("dss", hint), ("dssall", hint),
 ];
-
-/// A data stream hint: nothing to do.
-fn hint(_: &mut Core, _: Insn) -> Step {
-    Ok(())
-}
 
 /// lvx, lvxl: load a vector from the quadword that contains the address (ISA I 6.7.2).
 fn lvx(c: &mut Core, i: Insn) -> Step {
