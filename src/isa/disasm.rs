@@ -91,7 +91,6 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     // System.
     ("lev", |i, _| i.field(20, 26).to_string()),
     ("s", |i, _| i.field(20, 20).to_string()),
-    ("wc", |i, _| i.field(9, 10).to_string()),
     ("l15", |i, _| i.field(15, 15).to_string()),
     ("r10", |i, _| i.field(10, 10).to_string()),
     ("a6", |i, _| i.field(6, 6).to_string()),

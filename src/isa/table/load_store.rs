@@ -102,5 +102,4 @@ pub const ROWS: &[Row] = &[
     row("sync",     "011111 // lll /// ss ///// 1001010110 /",   "l3, sc",                 V2, None, "ISA II 4.6.3"),
     row("eieio",    "011111 ///// ///// ///// 1101010110 /",     "",                       V2, None, "ISA II 4.6.3"),
     row("isync",    "010011 ///// ///// ///// 0010010110 /",     "",                       V2, None, "ISA II 4.6.1").with(Traits::ENDS),
-    row("wait",     "011111 /// ww /// pp ///// 0000011110 /",   "l2, sc",                 Isa::V3_0, None, "ISA II 4.6.4"),
 ];

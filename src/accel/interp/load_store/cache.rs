@@ -26,7 +26,6 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
     // ENDS: the next instruction is looked up anew.
     ("isync", nothing),
     // Waiting may end at any time, so also at once.
-    ("wait", nothing),
 ];
 
 /// Hints, which have no effect here.
