@@ -131,7 +131,7 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("ps", |i, _| i.field(22, 22).to_string()),
     ("n3", |i, _| i.field(13, 15).to_string()),
     ("mp", |i, _| i.field(15, 15).to_string()),
-    ("bm16", |i, _| ((i.field(16, 25) << 6) | (i.field(11, 15) << 1) | i.field(31, 31)).to_string()),
+    ("bm16", |i, _| (((i.field(16, 25) << 6) | (i.field(11, 15) << 1) | i.field(31, 31)) as u16 as i16).to_string()),
     // VSX.
     ("xt", |i, _| reg("vs", i.xt())),
     ("xs", |i, _| reg("vs", i.xt())),
