@@ -1,7 +1,8 @@
 //! Signed and unsigned decimal integers of 31 and 32 digits (ISA I 6.15).
 //!
 //! A decimal integer has a digit in each nibble and its sign in the last one. CR6 gets less, greater, equal and, in bit 3, overflow. An operand
-//! that is not a number makes CR6 0b0001; the book leaves VRT undefined then, and it becomes all ones here, as under QEMU.
+//! that is not a number makes CR6 0b0001; the book leaves VRT undefined then, and here it keeps its value, except that additions and
+//! subtractions make it all ones (as under QEMU, whose conversions instead give what they had converted until then).
 
 use crate::accel::interp::Core;
 use crate::accel::interp::Run;
@@ -22,13 +23,12 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
     ("vmul10cuq", |c, i| whole(c, i, |a, _| times_ten(a, 0).1)),
     ("vmul10euq", |c, i| whole(c, i, |a, b| times_ten(a, b & 15).0)),
     ("vmul10ecuq", |c, i| whole(c, i, |a, b| times_ten(a, b & 15).1)),
-    ("bcdadd.", |c, i| { let n = a(c, i).and_then(|a| Some(sum(a, b(c, i)?))); finish(c, i, n) }),
-    ("bcdsub.", |c, i| { let n = a(c, i).and_then(|a| Some(sum(a, b(c, i)?.negated()))); finish(c, i, n) }),
+    ("bcdadd.", |c, i| { let n = a(c, i).and_then(|a| Some(sum(a, b(c, i)?))); total(c, i, n) }),
+    ("bcdsub.", |c, i| { let n = a(c, i).and_then(|a| Some(sum(a, b(c, i)?.negated()))); total(c, i, n) }),
     ("bcdcfn.", |c, i| { let n = from_national(c.vr(i.frb())); finish(c, i, n) }),
     ("bcdcfz.", |c, i| { let n = from_zoned(c.vr(i.frb()), ps(i)); finish_plain(c, i, n) }),
     ("bcdctn.", bcdctn), ("bcdctz.", bcdctz),
-    ("bcdcfsq.", |c, i| { let n = Number::from_integer(c.vr(i.frb()).value() as i128); finish(c, i, Some(n)) }),
-    ("bcdctsq.", bcdctsq), ("bcdcpsgn.", bcdcpsgn),
+    ("bcdcfsq.", bcdcfsq), ("bcdctsq.", bcdctsq), ("bcdcpsgn.", bcdcpsgn),
     ("bcdsetsgn.", |c, i| { let n = b(c, i); finish(c, i, n) }),
     ("bcds.", |c, i| { let n = b(c, i).map(|b| b.shifted(amount(c, i), Dropped::Cut)); finish(c, i, n) }),
     ("bcdsr.", |c, i| { let n = b(c, i).map(|b| b.shifted(amount(c, i), Dropped::Rounded)); finish(c, i, n) }),
@@ -212,6 +212,19 @@ fn finish(c: &mut Core, i: Insn, n: Option<Number>) -> Step {
     conclude(c, i, packed, n.map_or(SO, Number::condition))
 }
 
+/// As `finish` for a sum, which is all ones where it is none.
+fn total(c: &mut Core, i: Insn, n: Option<Number>) -> Step {
+    finish(c, i, n)?;
+    n.map_or_else(|| set(c, i, Vsr::new(u128::MAX)), |_| Ok(()))
+}
+
+/// bcdcfsq.: from a signed quadword; one of more than 31 digits is an overflow without a result (ISA 3.0).
+fn bcdcfsq(c: &mut Core, i: Insn) -> Step {
+    let n = Number::from_integer(c.vr(i.frb()).value() as i128);
+    let packed = if n.overflow { None } else { Some(n.pack(ps(i))) };
+    conclude(c, i, packed, n.condition())
+}
+
 /// As `finish`, where PS means something else and the sign codes are 0b1100 and 0b1101.
 fn finish_plain(c: &mut Core, i: Insn, n: Option<Number>) -> Step {
     let packed = n.map(|n| n.pack(0));
@@ -220,7 +233,7 @@ fn finish_plain(c: &mut Core, i: Insn, n: Option<Number>) -> Step {
 
 fn conclude(c: &mut Core, i: Insn, v: Option<Vsr>, condition: u8) -> Step {
     c.cr.0[6] = condition;
-    set(c, i, v.unwrap_or(Vsr::new(u128::MAX)))
+    v.map_or(Ok(()), |v| set(c, i, v))
 }
 
 /// bcdcfn.: seven characters U+0030 to U+0039 and a sign U+002B or U+002D.

@@ -1,6 +1,6 @@
 //! Moving single elements between vectors, and between a vector and a general purpose register (ISA I 6.8.7).
 //!
-//! An index that would leave the vector is undefined by the book. Here extracts then give zero, and inserts leave the target alone. "Left"
+//! An index that would leave the vector is undefined by the book. Inserts then leave the target alone here, and extracts say what they give. "Left"
 //! indexes count bytes from the most significant end to the element's first byte, "right" ones from the least significant end to its last.
 
 use crate::accel::interp::Core;
@@ -14,9 +14,9 @@ use crate::isa::Insn;
 #[rustfmt::skip] // One instruction per line.
 pub const FUNCTIONS: &[(&str, Run)] = &[
     ("vextractub", extract::<1>), ("vextractuh", extract::<2>), ("vextractuw", extract::<4>), ("vextractd", extract::<8>),
-    ("vextublx", |c, i| to_gpr::<1>(c, i, |x| x)), ("vextubrx", |c, i| to_gpr::<1>(c, i, |x| 15 - x)),
-    ("vextuhlx", |c, i| to_gpr::<2>(c, i, |x| x)), ("vextuhrx", |c, i| to_gpr::<2>(c, i, |x| 14 - x)),
-    ("vextuwlx", |c, i| to_gpr::<4>(c, i, |x| x)), ("vextuwrx", |c, i| to_gpr::<4>(c, i, |x| 12 - x)),
+    ("vextublx", |c, i| to_gpr(c, i, 8, left)), ("vextubrx", |c, i| to_gpr(c, i, 8, right)),
+    ("vextuhlx", |c, i| to_gpr(c, i, 16, left)), ("vextuhrx", |c, i| to_gpr(c, i, 16, right)),
+    ("vextuwlx", |c, i| to_gpr(c, i, 32, left)), ("vextuwrx", |c, i| to_gpr(c, i, 32, right)),
     ("vextdubvlx", |c, i| double::<1>(c, i, |x| x)), ("vextdubvrx", |c, i| double::<1>(c, i, |x| 31 - x)),
     ("vextduhvlx", |c, i| double::<2>(c, i, |x| x)), ("vextduhvrx", |c, i| double::<2>(c, i, |x| 30 - x)),
     ("vextduwvlx", |c, i| double::<4>(c, i, |x| x)), ("vextduwvrx", |c, i| double::<4>(c, i, |x| 28 - x)),
@@ -70,10 +70,20 @@ fn extract<const N: usize>(c: &mut Core, i: Insn) -> Step {
     set(c, i, Vsr([v, 0]))
 }
 
-/// vextublx and its kin: RT ← bytes of VRB at the index in RA.
-fn to_gpr<const N: usize>(c: &mut Core, i: Insn, place: impl Fn(i64) -> i64) -> Step {
-    let v = get::<N>(&c.vr(i.frb()).bytes(), place(ra_index(c, i))).unwrap_or(0);
-    c.gpr[i.rt()] = v;
+/// How far an element of `bits` at a left index is from the right, modulo the register.
+fn left(index: u32, bits: u32) -> u32 {
+    (128 - bits).wrapping_sub(8 * index) & 127
+}
+
+/// The same for a right index.
+fn right(index: u32, _: u32) -> u32 {
+    8 * index
+}
+
+/// vextublx and its kin: RT ← the element of VRB at the index in RA. What is missing out of range is the sign of VRB, as under QEMU.
+fn to_gpr(c: &mut Core, i: Insn, bits: u32, distance: fn(u32, u32) -> u32) -> Step {
+    let shifted = (c.vr(i.frb()).value() as i128) >> distance(ra_index(c, i) as u32, bits);
+    c.gpr[i.rt()] = shifted as u64 & ((1 << bits) - 1);
     Ok(())
 }
 
