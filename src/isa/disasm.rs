@@ -139,6 +139,10 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("xa", |i, _| reg("vs", i.xa())),
     ("xb", |i, _| reg("vs", i.xb())),
     ("xc", |i, _| reg("vs", i.xc())),
+    ("dcmx", |i, _| i.field(9, 15).to_string()),
+    ("dcmx_split", |i, _| ((i.field(25, 25) << 6) | (i.field(29, 29) << 5) | i.field(11, 15)).to_string()),
+    ("r", |i, _| i.field(15, 15).to_string()),
+    ("rmc", |i, _| i.field(21, 22).to_string()),
 ];
 
 /// The instruction at address `at` as text; an image that no row matches is printed as data.

@@ -90,6 +90,8 @@ formats! {
     SingleInDouble: u64, precision 24, emin -126, layout 11 + 52, adjust 192;
     /// IEEE binary64.
     Double: u64, precision 53, emin -1022, layout 11 + 52, adjust 1536;
+    /// A number of double-extended precision (64 significant bits) in binary128 layout: what `xsrqpxp` makes.
+    QuadToExtended: u128, precision 64, emin -16382, layout 15 + 112, adjust 24576;
     /// IEEE binary128.
     Quad: u128, precision 113, emin -16382, layout 15 + 112, adjust 24576;
 }

@@ -47,6 +47,7 @@ pub use format::Double;
 pub use format::Format;
 pub use format::Half;
 pub use format::Quad;
+pub use format::QuadToExtended;
 pub use format::Sign;
 pub use format::Single;
 pub use format::SingleInDouble;

@@ -35,6 +35,8 @@ pub mod fpscr;
 pub mod load_store;
 pub mod mma;
 pub mod prefixed;
+#[cfg(test)]
+pub mod recorded;
 pub mod run;
 pub mod slb;
 pub mod spr;
@@ -43,6 +45,7 @@ pub mod tlb;
 pub mod tlbie;
 pub mod vector;
 pub mod vsx;
+pub mod vsx_float;
 
 pub use core::Core;
 pub use run::Interp;
@@ -99,6 +102,12 @@ static CHAPTERS: &[&[(&str, Run)]] = &[
     vector::decimal::FUNCTIONS,
     dfp::FUNCTIONS,
     vsx::FUNCTIONS,
+    vsx_float::scalar::FUNCTIONS,
+    vsx_float::vector::FUNCTIONS,
+    vsx_float::compare::FUNCTIONS,
+    vsx_float::convert::FUNCTIONS,
+    vsx_float::quad::FUNCTIONS,
+    vsx_float::parts::FUNCTIONS,
     system::FUNCTIONS,
     prefixed::FUNCTIONS,
     mma::FUNCTIONS,

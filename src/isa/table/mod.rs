@@ -24,6 +24,7 @@ pub mod prefixed;
 pub mod system;
 pub mod vector;
 pub mod vsx;
+pub mod vsx_float;
 
 use crate::isa::Isa;
 
@@ -168,6 +169,7 @@ pub static CHAPTERS: &[(&str, &[Row])] = &[
     ("vector", vector::ROWS),
     ("dfp", dfp::ROWS),
     ("vsx", vsx::ROWS),
+    ("vsx_float", vsx_float::ROWS),
     ("system", system::ROWS),
     ("prefixed", prefixed::ROWS),
     ("mma", mma::ROWS),
