@@ -4,9 +4,9 @@
 //! `ibm,client-architecture-support`. One file per subtree; property values are as QEMU gives them, so that a guest finds what it knows, except where QEMU is
 //! wrong (`ibm,my-drc-index` when vsmt differs from threads; the byte order of a few words).
 
-mod cpus;
+pub mod cpus;
 mod features;
-mod memory;
+pub mod memory;
 mod platform;
 
 use crate::fdt::Node;
