@@ -49,6 +49,33 @@ pub static MODELS: &[CpuModel] = &[
     model("power11_v2.0",    0x0082_1200, Isa::V3_1),
 ];
 
+/// Logical PVRs and the Processor Compatibility Register that holds a processor to each: the level's own bit and all newer ones (ISA III, PCR).
+const PCR_OF: &[(u32, u64)] = &[
+    (0x0f00_0002, 0x3e),
+    (0x0f00_0003, 0x3c),
+    (0x0f10_0003, 0x3c),
+    (0x0f00_0004, 0x38),
+    (0x0f00_0005, 0x30),
+    (0x0f00_0006, 0x20),
+    (0x0f00_0007, 0x20),
+];
+
+/// The PCR for a compatibility mode; 0 for none.
+pub fn pcr(logical_pvr: u32) -> u64 {
+    PCR_OF.iter().find(|(p, _)| *p == logical_pvr).map_or(0, |(_, v)| *v)
+}
+
+/// The newest edition whose instructions problem-state programs may use under `pcr`.
+pub fn problem_state_isa(pcr: u64) -> Isa {
+    match pcr & 0x1e {
+        p if p & 2 != 0 => Isa::V2_05,
+        p if p & 4 != 0 => Isa::V2_06,
+        p if p & 8 != 0 => Isa::V2_07,
+        p if p & 16 != 0 => Isa::V3_0,
+        _ => Isa::V3_1,
+    }
+}
+
 /// The model of this full name.
 pub fn by_name(name: &str) -> Option<&'static CpuModel> {
     MODELS.iter().find(|m| m.name == name)

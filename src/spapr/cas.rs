@@ -66,7 +66,7 @@ struct Request {
 impl Request {
     fn read(memory: &GuestMemory, at: Ra) -> Result<Request, Refusal> {
         let mut at = at.0 & 0x0fff_ffff_ffff_ffff;
-        let mut word = |n: &mut u64| {
+        let word = |n: &mut u64| {
             let v = memory.read_u32(Ra(*n)).map_err(|_| Refusal::Malformed);
             *n += 4;
             v

@@ -20,6 +20,7 @@ pub mod devtree;
 pub mod drc;
 pub mod events;
 pub mod explain;
+pub mod firmware;
 pub mod hcall;
 pub mod host;
 pub mod layout;

@@ -5,14 +5,15 @@
 /// A bit of an option vector.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bit {
-    /// Byte, from 0 in the vector's data.
+    /// Byte, from 0 in the vector's data (PAPR counts from 1).
     pub byte: usize,
     /// Mask in that byte.
     pub mask: u8,
 }
 
+/// A bit as PAPR names it: byte from 1, bit from the left.
 const fn bit(byte: usize, from_left: u32) -> Bit {
-    Bit { byte, mask: 0x80 >> from_left }
+    Bit { byte: byte - 1, mask: 0x80 >> from_left }
 }
 
 /// Vector 1: the guest runs on ISA 3.00.
@@ -91,6 +92,10 @@ mod tests {
     #[test]
     fn the_property_ends_with_the_last_byte_in_use() {
         assert_eq!(OptionVector::default().to_property(), [0, 0]);
-        assert_eq!(OptionVector::of(&[FORM1, DRCONF_MEMORY]).to_property(), [5, 0, 0, 0x20, 0, 0, 0x80]);
+        // What a Linux guest gets from QEMU on POWER10: radix, XIVE, both event sources, form 2.
+        let linux = [DRCONF_MEMORY, FORM1, FORM2, HP_EVT, HPT_RESIZE, DRMEM_V2, XIVE_EXPLOIT, MMU_RADIX, RADIX_GTSE];
+        let bytes = [0x19, 0, 0x20, 0, 0, 0xa0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x40, 0x40, 0, 0x40];
+        assert_eq!(OptionVector::of(&linux).to_property(), bytes);
+        assert_eq!(OptionVector::of(&[FORM1, DRCONF_MEMORY]).to_property(), [4, 0, 0x20, 0, 0, 0x80]);
     }
 }

@@ -16,7 +16,7 @@ pub const STACK_TOP: u64 = 0xffe0;
 /// The hypercall that the stub makes.
 pub const HCALL: u32 = 0xf005;
 /// The hypercall that RTAS code makes.
-const HCALL_RTAS: u32 = 0xf000;
+pub const HCALL_RTAS: u32 = 0xf000;
 /// What the interface answers to what it does not know.
 const MINUS_ONE: u32 = u32::MAX;
 /// First handle; below it lies the interrupt controller's fixed one.

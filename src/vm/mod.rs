@@ -1,1 +1,360 @@
-//! (to be written)
+//! A running machine: threads, and the commands that reach them.
+//!
+//! [`Vm`] is a handle; cloning it is cheap. Each vCPU has a host thread ([`run`]) that takes its slot, runs guest code and hands every exit to the machine under
+//! one lock ([`exits`]). Commands from outside go through [`control`]: they say what is wanted and kick the vCPUs; a vCPU that is not in guest code holds no
+//! lock, so a paused machine can be read and changed freely. A service thread does what needs all vCPUs stopped (reset) and what has a time
+//! (watchdogs).
+
+mod boot;
+mod control;
+mod exits;
+mod run;
+
+pub use control::Status;
+pub use control::StopReason;
+
+use crate::accel::AccelKind;
+use crate::accel::Vcpu;
+use crate::accel::interp::Interp;
+use crate::accel::interp::core::Parts;
+use crate::clock::VirtualClock;
+use crate::cpu::CpuState;
+use crate::dev::ResetKind;
+use crate::dev::chardev::Chardev;
+use crate::error::Error;
+use crate::error::Result;
+use crate::fdt::Tree;
+use crate::isa::cpu_model;
+use crate::memory::GuestMemory;
+use crate::mmu::partition::Partition;
+use crate::signal;
+use crate::signal::Signals;
+use crate::spapr::boot::Images;
+use crate::spapr::machine::Machine;
+use crate::spapr::spec::MachineSpec;
+use crate::units::CpuIndex;
+use crate::units::VcpuId;
+use control::Control;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+/// How a guest is entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Firmware {
+    /// r3 has the flattened tree and r5 Open Firmware's client interface: the guest takes what it knows.
+    #[default]
+    Both,
+    /// Open Firmware alone (r3 and r4 have the RAM disk, as QEMU's VOF does).
+    OpenFirmware,
+    /// The flattened tree alone, with RTAS instantiated, as kexec enters a kernel.
+    FlatTree,
+}
+
+/// Settings of the run that are not part of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What runs guest code.
+    pub accel: AccelKind,
+    /// How the guest is entered.
+    pub firmware: Firmware,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { accel: AccelKind::Interp, firmware: Firmware::Both }
+    }
+}
+
+/// Why a halted vCPU is not running guest code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// It runs.
+    No,
+    /// H_CEDE: until an interrupt or H_PROD.
+    Ceded,
+    /// H_CONFER to itself or H_JOIN: until H_PROD.
+    AwaitsProd,
+    /// Not started, or RTAS stop-self: until start-cpu.
+    Stopped,
+}
+
+/// One vCPU and what its thread needs to know about it.
+struct Slot {
+    vcpu: Box<dyn Vcpu>,
+    halt: Halt,
+}
+
+/// A machine and its threads.
+#[derive(Clone)]
+pub struct Vm {
+    shared: Arc<Shared>,
+    /// Ends the threads with the last handle.
+    _life: Arc<Life>,
+}
+
+struct Life(Arc<Shared>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+struct Shared {
+    spec: MachineSpec,
+    options: Options,
+    memory: Arc<GuestMemory>,
+    partition: Arc<Partition>,
+    clock: Arc<VirtualClock>,
+    signals: Vec<Arc<Signals>>,
+    slots: Vec<Mutex<Slot>>,
+    changes: Vec<Mutex<Vec<exits::Pending>>>,
+    machine: Mutex<Machine>,
+    images: Images,
+    consoles: Vec<Arc<Chardev>>,
+    control: Control,
+    log: exits::HcallLog,
+    /// Accesses that no device answered.
+    strays: AtomicU32,
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Vm {
+    /// Builds a machine and loads its images; nothing runs yet.
+    ///
+    /// # Errors
+    /// What the images or the host refuse.
+    pub fn new(spec: MachineSpec, options: Options) -> Result<Vm> {
+        let images = Images::read(&spec)?;
+        let memory = Arc::new(GuestMemory::new(spec.ram)?);
+        let partition = Arc::new(Partition::new(memory.clone()));
+        let clock = Arc::new(VirtualClock::default());
+        let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
+        let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();
+        let others = Arc::new(ids.iter().copied().zip(signals.iter().cloned()).collect::<Vec<_>>());
+        let model = cpu_model::by_name(spec.cpu.name).expect("every CPU of the platform's table has a model");
+        let machine = Machine::new(spec.clone(), memory.clone(), partition.clone(), signals.clone(), clock.clone())?;
+        let consoles = machine.consoles();
+        let slots = (0..spec.smp.cpus).map(CpuIndex).map(|index| {
+            let id = ids[index.0 as usize];
+            let parts = Parts {
+                model,
+                index,
+                id,
+                partition: partition.clone(),
+                signals: signals[index.0 as usize].clone(),
+                clock: clock.clone(),
+                others: others.clone(),
+            };
+            let vcpu: Box<dyn Vcpu> = match options.accel {
+                AccelKind::Interp => Box::new(Interp::new(parts)),
+            };
+            Mutex::new(Slot { vcpu, halt: Halt::Stopped })
+        });
+        let shared = Arc::new(Shared {
+            slots: slots.collect(),
+            changes: ids.iter().map(|_| Mutex::default()).collect(),
+            control: Control::new(ids.len()),
+            log: exits::HcallLog::default(),
+            strays: AtomicU32::new(0),
+            machine: Mutex::new(machine),
+            spec,
+            options,
+            memory,
+            partition,
+            clock,
+            signals,
+            images,
+            consoles,
+        });
+        shared.boot(ResetKind::Cold)?;
+        run::spawn(&shared)?;
+        Ok(Vm { _life: Arc::new(Life(shared.clone())), shared })
+    }
+
+    /// What was asked for, settled.
+    pub fn spec(&self) -> &MachineSpec {
+        &self.shared.spec
+    }
+
+    /// Guest RAM.
+    pub fn memory(&self) -> &Arc<GuestMemory> {
+        &self.shared.memory
+    }
+
+    /// Lets the vCPUs run. Does nothing when they do.
+    ///
+    /// # Errors
+    /// The machine has ended (shutdown, panic): reset it first; or it is closed.
+    pub fn resume(&self) -> Result<()> {
+        self.shared.resume(None)
+    }
+
+    /// As [`Vm::resume`], but pauses again when `instructions` have been executed by all vCPUs together.
+    ///
+    /// # Errors
+    /// As for [`Vm::resume`].
+    pub fn resume_for(&self, instructions: u64) -> Result<()> {
+        self.shared.resume(Some(instructions))
+    }
+
+    /// Stops all vCPUs and waits until none is in guest code. Does nothing when they are stopped.
+    pub fn pause(&self) {
+        self.shared.pause();
+    }
+
+    /// Restarts the machine from its images, and pauses or runs it as it was. A machine that had ended runs again only when resumed.
+    ///
+    /// # Errors
+    /// The host has no memory for a hash table.
+    pub fn reset(&self) -> Result<()> {
+        self.shared.reset()
+    }
+
+    /// Asks the guest to shut down (an EPOW event).
+    pub fn powerdown(&self) {
+        lock(&self.shared.machine).system_powerdown();
+    }
+
+    /// Raises a system reset interrupt on every vCPU (`nmi`).
+    pub fn nmi(&self) {
+        self.shared.signals.iter().for_each(|s| s.raise(signal::SYSTEM_RESET));
+    }
+
+    /// Ends the machine's threads. Memory and registers stay readable; it never runs again.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// What the machine is doing, and why it stopped if it did.
+    pub fn status(&self) -> (Status, StopReason) {
+        self.shared.control.status()
+    }
+
+    /// Waits until the machine is not running, at most `timeout`; its status then.
+    pub fn wait(&self, timeout: Option<Duration>) -> Status {
+        self.shared.control.wait_stopped(timeout)
+    }
+
+    /// Executes one instruction of one vCPU of a paused machine, with its exit, if it has one, carried out.
+    ///
+    /// # Errors
+    /// The machine runs, or has ended, or the vCPU is halted.
+    pub fn step(&self, cpu: CpuIndex) -> Result<()> {
+        self.shared.step(cpu)
+    }
+
+    /// The host ends of the virtual terminals, in the order of the settings.
+    pub fn consoles(&self) -> &[Arc<Chardev>] {
+        &self.shared.consoles
+    }
+
+    /// Types `bytes` on a terminal; how many of them fitted the queue.
+    pub fn input(&self, console: usize, bytes: &[u8]) -> usize {
+        let taken = self.shared.consoles[console].push_input(bytes);
+        lock(&self.shared.machine).poll_input();
+        taken
+    }
+
+    /// A copy of a vCPU's registers.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn cpu_state(&self, cpu: CpuIndex) -> Result<Box<CpuState>> {
+        self.shared.stopped("read registers", |s| Box::new(lock(&s.slots[cpu.0 as usize]).vcpu.state().clone()))
+    }
+
+    /// Changes a vCPU's registers.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn change_cpu(&self, cpu: CpuIndex, change: impl FnOnce(&mut CpuState)) -> Result<()> {
+        self.shared.stopped("write registers", |s| change(lock(&s.slots[cpu.0 as usize]).vcpu.state_mut()))
+    }
+
+    /// A vCPU's timebase.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn timebase(&self, cpu: CpuIndex) -> Result<u64> {
+        self.shared.stopped("read the timebase", |s| lock(&s.slots[cpu.0 as usize]).vcpu.timebase())
+    }
+
+    /// Whether and why a vCPU is halted.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn halt(&self, cpu: CpuIndex) -> Result<Halt> {
+        self.shared.stopped("read a vCPU's run state", |s| lock(&s.slots[cpu.0 as usize]).halt)
+    }
+
+    /// Instructions executed by each vCPU.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn instructions(&self) -> Result<Vec<u64>> {
+        self.shared.stopped("count instructions", |s| s.slots.iter().map(|slot| lock(slot).vcpu.instructions()).collect())
+    }
+
+    /// Translates a vCPU's effective address for a data load, without setting R or C bits that were not set.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn translate(&self, cpu: CpuIndex, ea: u64) -> Result<Option<u64>> {
+        self.shared.stopped("translate an address", |s| {
+            let slot = lock(&s.slots[cpu.0 as usize]);
+            let model = cpu_model::by_name(s.spec.cpu.name).expect("checked when built");
+            let cx = crate::mmu::Context { state: slot.vcpu.state(), model, partition: &s.partition };
+            let at = crate::mmu::translate(&cx, crate::units::Ea(ea), crate::mmu::Access::Load);
+            at.ok().map(|t| t.ra.0)
+        })
+    }
+
+    /// The device tree as the guest has it now.
+    pub fn device_tree(&self) -> Tree {
+        lock(&self.shared.machine).device_tree()
+    }
+
+    /// Addresses at which a vCPU stops the machine before executing.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn set_breakpoints(&self, at: &[u64]) -> Result<()> {
+        self.shared.stopped("set breakpoints", |s| s.slots.iter().for_each(|slot| lock(slot).vcpu.set_breakpoints(at)))
+    }
+
+    /// Starts or ends the recording of hypercalls, of which at most `capacity` are kept (0: off).
+    pub fn record_hcalls(&self, capacity: usize) {
+        self.shared.log.record(capacity);
+    }
+
+    /// Takes the hypercalls recorded so far, oldest first.
+    pub fn take_hcalls(&self) -> Vec<HcallRecord> {
+        self.shared.log.take()
+    }
+
+    /// The machine, between two exits. For inspection; nothing else may be waited for inside `look`.
+    pub fn with_machine<T>(&self, look: impl FnOnce(&mut Machine) -> T) -> T {
+        look(&mut lock(&self.shared.machine))
+    }
+}
+
+pub use exits::HcallRecord;
+
+impl Shared {
+    /// Runs `look` while no vCPU is in guest code, and none can enter.
+    fn stopped<T>(&self, doing: &str, look: impl FnOnce(&Shared) -> T) -> Result<T> {
+        let _held = self.control.hold().ok_or_else(|| Error::State {
+            doing: doing.into(),
+            problem: "the machine is running".into(),
+            hint: "pause() it first".into(),
+        })?;
+        Ok(look(self))
+    }
+}

@@ -1,7 +1,6 @@
 //! Vector (VMX) instructions (ISA I, chapter 6): one row per instruction.
 
 use crate::isa::Isa;
-use crate::isa::table::Facility::None;
 use crate::isa::table::Facility::Vec;
 use crate::isa::table::Row;
 use crate::isa::table::row;

@@ -1,0 +1,352 @@
+//! Start, pause, reset, end: what is wanted, what is, and who waits for it.
+
+use crate::dev::ResetKind;
+use crate::error::Error;
+use crate::error::Result;
+use crate::signal;
+use crate::vm::Shared;
+use crate::vm::lock;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+/// What a machine is doing; the names are QEMU's run states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Built, never run.
+    Prelaunch,
+    /// vCPUs may run.
+    Running,
+    /// Stopped by the user, a budget or a breakpoint.
+    Paused,
+    /// The guest powered off.
+    Shutdown,
+    /// The guest reported its own end.
+    GuestPanicked,
+    /// The guest suspended itself (ibm,suspend-me).
+    Suspended,
+    /// A watchdog expired with no action but to stop.
+    Watchdog,
+    /// This monitor failed.
+    InternalError,
+}
+
+impl Status {
+    /// QEMU's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Prelaunch => "prelaunch",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Shutdown => "shutdown",
+            Status::GuestPanicked => "guest-panicked",
+            Status::Suspended => "suspended",
+            Status::Watchdog => "watchdog",
+            Status::InternalError => "internal-error",
+        }
+    }
+
+    /// Whether only a reset lets it run again.
+    pub fn ended(self) -> bool {
+        match self {
+            Status::Shutdown | Status::GuestPanicked | Status::InternalError | Status::Watchdog => true,
+            Status::Prelaunch | Status::Running | Status::Paused | Status::Suspended => false,
+        }
+    }
+}
+
+/// Why the machine is not running.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StopReason {
+    /// It runs, or never ran.
+    None,
+    /// The user asked.
+    User,
+    /// The instruction budget is used up.
+    Budget,
+    /// This vCPU reached a breakpoint.
+    Breakpoint(u32),
+    /// The guest's doing, with its words if it gave any.
+    Guest(String),
+    /// A fault of this monitor, with a description.
+    Internal(String),
+}
+
+/// What the vCPU threads should do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Want {
+    Run,
+    Pause,
+    Close,
+}
+
+struct Inner {
+    want: Want,
+    status: Status,
+    reason: StopReason,
+    /// vCPU threads that are not parked.
+    active: usize,
+    /// A reset is to be done by the service thread.
+    reset: bool,
+    /// Commands that look at stopped vCPUs; none may start while it is not zero.
+    holds: usize,
+}
+
+/// The state that commands and threads share.
+pub(super) struct Control {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    /// Instructions left of a budget; `i64::MAX` without one.
+    pub(super) budget: AtomicI64,
+    threads: usize,
+}
+
+/// While it lives, no vCPU enters guest code.
+pub(super) struct Hold<'a>(&'a Control);
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.get().holds -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Control {
+    pub(super) fn new(threads: usize) -> Control {
+        Control {
+            inner: Mutex::new(Inner {
+                want: Want::Pause,
+                status: Status::Prelaunch,
+                reason: StopReason::None,
+                active: 0,
+                reset: false,
+                holds: 0,
+            }),
+            changed: Condvar::new(),
+            budget: AtomicI64::new(i64::MAX),
+            threads,
+        }
+    }
+
+    fn get(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    pub(super) fn status(&self) -> (Status, StopReason) {
+        let i = self.get();
+        (i.status, i.reason.clone())
+    }
+
+    pub(super) fn want(&self) -> Want {
+        self.get().want
+    }
+
+    /// Blocks while the machine is not to run. `false`: the thread is to end.
+    pub(super) fn wait_to_run(&self) -> bool {
+        let mut i = self.get();
+        i.active -= 1;
+        self.changed.notify_all();
+        while i.want == Want::Pause || (i.holds > 0 && i.want == Want::Run) {
+            i = self.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        if i.want == Want::Close {
+            return false;
+        }
+        i.active += 1;
+        true
+    }
+
+    /// A thread begins; it counts as active until it parks.
+    pub(super) fn thread_starts(&self) {
+        self.get().active += 1;
+    }
+
+    /// A thread ends without parking.
+    pub(super) fn thread_dies(&self) {
+        let mut i = self.get();
+        i.active = i.active.saturating_sub(1);
+        i.want = Want::Close;
+        drop(i);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn wait_stopped(&self, timeout: Option<Duration>) -> Status {
+        let deadline = timeout.map(|t| Instant::now() + t);
+        let mut i = self.get();
+        while i.status == Status::Running {
+            i = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(left) if left.is_zero() => break,
+                Some(left) => self.changed.wait_timeout(i, left).unwrap_or_else(std::sync::PoisonError::into_inner).0,
+            };
+        }
+        i.status
+    }
+
+    /// Keeps vCPUs from starting, once all are parked; `None` when the machine runs.
+    pub(super) fn hold(&self) -> Option<Hold<'_>> {
+        let mut i = self.get();
+        if i.want == Want::Run {
+            return None;
+        }
+        i.holds += 1;
+        while i.active > 0 {
+            i = self.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        Some(Hold(self))
+    }
+
+    /// The service thread's wait: until there is a reset to do (`Some(true)`), `timeout` has passed (`Some(false)`), or the end (`None`).
+    pub(super) fn wait_for_service(&self, timeout: Option<Duration>) -> Option<Service> {
+        let mut i = self.get();
+        let deadline = timeout.map(|t| Instant::now() + t);
+        loop {
+            if i.want == Want::Close {
+                return None;
+            }
+            if i.reset && i.active == 0 {
+                return Some(Service::Reset);
+            }
+            i = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(left) if left.is_zero() => return Some(Service::Timer),
+                Some(left) => self.changed.wait_timeout(i, left).unwrap_or_else(std::sync::PoisonError::into_inner).0,
+            };
+            if deadline.is_none() && !i.reset && i.want != Want::Close {
+                return Some(Service::Timer);
+            }
+        }
+    }
+
+    /// Wakes the service thread to look at its timers again.
+    pub(super) fn nudge(&self) {
+        self.changed.notify_all();
+    }
+}
+
+/// What the service thread has to do.
+pub(super) enum Service {
+    /// All vCPUs are parked: reset the machine and let it run.
+    Reset,
+    /// Look at the timers.
+    Timer,
+}
+
+impl Shared {
+    fn kick(&self) {
+        self.signals.iter().for_each(|s| s.raise(signal::KICK));
+    }
+
+    pub(super) fn resume(&self, budget: Option<u64>) -> Result<()> {
+        let mut i = self.control.get();
+        let refuse = |problem: String, hint: &str| Err(Error::State { doing: "run".into(), problem, hint: hint.into() });
+        if i.want == Want::Close {
+            return refuse("the machine is closed".into(), "make a new Machine");
+        }
+        if i.status.ended() {
+            return refuse(format!("the machine has ended (status {:?})", i.status.name()), "reset() it first, or make a new Machine");
+        }
+        if i.want == Want::Run {
+            return Ok(());
+        }
+        self.control.budget.store(budget.map_or(i64::MAX, |b| b.min(i64::MAX as u64) as i64), Ordering::SeqCst);
+        self.signals.iter().for_each(|s| {
+            s.lower(signal::KICK);
+        });
+        self.clock.start();
+        i.want = Want::Run;
+        i.status = Status::Running;
+        i.reason = StopReason::None;
+        drop(i);
+        self.control.changed.notify_all();
+        Ok(())
+    }
+
+    /// Asks for a stop without waiting; the first reason wins.
+    pub(super) fn stop(&self, status: Status, reason: StopReason) {
+        let mut i = self.control.get();
+        if i.want == Want::Run {
+            i.want = Want::Pause;
+            i.status = status;
+            i.reason = reason;
+        }
+        drop(i);
+        self.kick();
+        self.control.changed.notify_all();
+    }
+
+    pub(super) fn pause(&self) {
+        self.stop(Status::Paused, StopReason::User);
+        let mut i = self.control.get();
+        while i.active > 0 && i.want == Want::Pause {
+            i = self.control.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        drop(i);
+        self.clock.stop();
+    }
+
+    /// The guest asked for a reset: the service thread does it when all vCPUs are parked.
+    pub(super) fn request_reset(&self) {
+        let mut i = self.control.get();
+        if i.want == Want::Run {
+            i.want = Want::Pause;
+            i.reset = true;
+        }
+        drop(i);
+        self.kick();
+        self.control.changed.notify_all();
+    }
+
+    /// The service thread's half of a guest's reset.
+    pub(super) fn finish_reset(&self) {
+        let booted = self.boot(ResetKind::Guest);
+        let mut i = self.control.get();
+        if i.reset {
+            i.reset = false;
+            if let Err(e) = booted {
+                (i.status, i.reason) = (Status::InternalError, StopReason::Internal(e.to_string()));
+            } else if i.status == Status::Running {
+                self.signals.iter().for_each(|s| {
+                    s.lower(signal::KICK);
+                });
+                i.want = Want::Run;
+            }
+        }
+        drop(i);
+        self.control.changed.notify_all();
+    }
+
+    pub(super) fn reset(&self) -> Result<()> {
+        let ran = self.control.want() == Want::Run;
+        self.pause();
+        let Some(held) = self.control.hold() else { return Ok(()) };
+        self.boot(ResetKind::Cold)?;
+        let mut i = self.control.get();
+        i.reset = false;
+        i.status = Status::Paused;
+        i.reason = StopReason::User;
+        drop(i);
+        drop(held);
+        if ran {
+            self.resume(None)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(&self) {
+        self.pause();
+        self.control.get().want = Want::Close;
+        self.control.changed.notify_all();
+        self.kick();
+        self.consoles.iter().for_each(|c| c.close());
+    }
+
+    /// How many vCPU threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.control.threads
+    }
+}
