@@ -1,9 +1,12 @@
 //! System instructions on a vCPU alone: what the guest finds in its registers afterwards.
 
 use super::*;
+use crate::accel::Vcpu;
+use crate::accel::interp::Interp;
 use crate::accel::interp::core::Parts;
 use crate::accel::interp::function;
 use crate::clock::VirtualClock;
+use crate::cpu::CpuState;
 use crate::cpu::SlbEntry;
 use crate::isa::cpu_model::by_name;
 use crate::isa::decode::decode;
@@ -14,6 +17,7 @@ use crate::mmu::slb::SLB_V;
 use crate::signal::DOORBELL;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
+use crate::units::Ra;
 use crate::units::VcpuId;
 use std::sync::Arc;
 
@@ -213,4 +217,71 @@ fn doorbells_ring_at_siblings() {
     c.gpr[3] = 1;
     step(&mut c, 0x7c00_191c).unwrap();
     assert_eq!(c.signals.pending(), 0);
+}
+
+/// Runs `code` on vCPUs of one machine, each on a thread of its own, from address 0x1000 with MSR `msr`, until each leaves guest code.
+fn run(cpus: u32, code: &[u32], msr: u64, prepare: impl Fn(&mut CpuState)) -> Vec<(Exit, CpuState)> {
+    let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
+    for (k, word) in code.iter().enumerate() {
+        memory.write_u32(Ra(0x1000 + 4 * k as u64), *word).unwrap();
+    }
+    // Every handler makes an hcall, so that its interrupt is an exit.
+    (0..0x1000).step_by(0x20).for_each(|at| memory.write_u32(Ra(at), SC_1).unwrap());
+    let partition = Arc::new(Partition::new(memory));
+    let all: Arc<Vec<_>> = Arc::new((0..cpus).map(|n| (VcpuId(n), Arc::new(Signals::default()))).collect());
+    let clock = Arc::new(VirtualClock::default());
+    clock.start();
+    let vcpus: Vec<_> = (0..cpus)
+        .map(|n| {
+            let mut v = Interp::new(Parts {
+                model: by_name("power9_v2.2").unwrap(),
+                index: CpuIndex(n),
+                id: VcpuId(n),
+                partition: partition.clone(),
+                signals: all[n as usize].1.clone(),
+                clock: clock.clone(),
+                others: all.clone(),
+            });
+            let s = v.state_mut();
+            (s.nip, s.msr) = (0x1000, Msr(msr));
+            prepare(s);
+            v
+        })
+        .collect();
+    let threads: Vec<_> = vcpus.into_iter().map(|mut v| std::thread::spawn(move || (v.run(None).unwrap(), v.state().clone()))).collect();
+    threads.into_iter().map(|t| t.join().unwrap()).collect()
+}
+
+#[test]
+fn a_negative_decrementer_interrupts_as_soon_as_ee_is_on() {
+    // li r3,-1; mtdec r3; li r3,0; ori r3,r3,0x8000; mtmsrd r3,1; b .
+    let code = [0x3860_ffff, 0x7c76_03a6, 0x3860_0000, 0x6063_8000, 0x7c61_0164, 0x4800_0000];
+    let (exit, s) = run(1, &code, Msr::SF | Msr::ME, |_| ()).remove(0);
+    assert!(matches!(exit, Exit::Hcall { .. }));
+    assert_eq!((s.nip, s.spr[spr::SRR0]), (0x904, 0x1014));
+    assert!(!s.msr.has(Msr::EE));
+}
+
+#[test]
+fn problem_state_runs_relocated() {
+    // rfid to the mfmsr r3 behind it, in problem state.
+    let (exit, s) = run(1, &[RFID, 0x7c60_00a6], Msr::SF | Msr::ME, |s| {
+        s.spr[spr::SRR0] = 0x1004;
+        s.spr[spr::SRR1] = Msr::SF | Msr::PR;
+        s.dec_expiry = 1 << 60;
+    })
+    .remove(0);
+    // Relocation is on in problem state, and there is no SLB entry.
+    assert!(matches!(exit, Exit::Hcall { .. }));
+    assert_eq!((s.nip, s.spr[spr::SRR0]), (0x484, 0x1004));
+}
+
+#[test]
+fn shootdowns_by_several_cpus_do_not_wait_for_each_other() {
+    // li r3,2000; mtctr r3; 1: tlbie r3,r4,0,0,1; tlbsync; bdnz 1b; sc 1
+    let code = [0x3860_07d0, 0x7c69_03a6, 0x7c81_1a64, 0x7c00_046c, 0x4200_fff8, SC_1];
+    for (exit, s) in run(3, &code, Msr::SF | Msr::ME, |s| s.spr[spr::LPCR] = crate::isa::regs::Lpcr::GTSE) {
+        assert!(matches!(exit, Exit::Hcall { .. }));
+        assert_eq!((s.nip, s.ctr), (0x1018, 0));
+    }
 }
