@@ -21,10 +21,6 @@ fn crbit(n: usize) -> String {
     let bit = ["lt", "gt", "eq", "so"][n & 3];
     if n < 4 { bit.into() } else { format!("4*cr{}+{bit}", n >> 2) }
 }
-/// An operand that is left out when it is zero.
-fn optional(v: u32) -> String {
-    if v == 0 { String::new() } else { v.to_string() }
-}
 fn base(i: Insn) -> String {
     if i.ra() == 0 { "0".into() } else { reg("r", i.ra()) }
 }
@@ -75,17 +71,16 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("target_b", |i, at| format!("{:#x}", if i.aa() != 0 { i.bd() } else { at.wrapping_add(i.bd()) })),
     ("spr", |i, _| i.spr().to_string()),
     ("fxm", |i, _| i.fxm().to_string()),
-    ("nb", |i, _| i.nb().to_string()),
+    ("nb", |i, _| if i.nb() == 0 { "32".into() } else { i.nb().to_string() }),
     ("si_dx", |i, _| signed(i.si_dx())),
     ("cy", |i, _| i.field(21, 22).to_string()),
     ("l2", |i, _| i.field(9, 10).to_string()),
     ("l_darn", |i, _| i.field(14, 15).to_string()),
     ("l3", |i, _| i.field(8, 10).to_string()),
-    ("l3?", |i, _| optional(i.field(8, 10))),
     ("sc", |i, _| i.field(14, 15).to_string()),
-    ("eh", |i, _| optional(i.rc())),
+    ("eh", |i, _| i.rc().to_string()),
     ("fc", |i, _| i.nb().to_string()),
-    ("th", |i, _| optional(i.to())),
+    ("th", |i, _| i.to().to_string()),
     ("ct", |i, _| i.field(7, 10).to_string()),
     ("st", |i, _| i.field(9, 10).to_string()),
     // System.
@@ -164,9 +159,6 @@ pub fn disassemble(insn: Insn, at: u64) -> String {
     for name in row.operands.split(',').map(str::trim).filter(|n| !n.is_empty()) {
         let operand = OPERANDS.iter().find(|(n, _)| *n == name);
         let shown = operand.map_or_else(|| format!("?{name}"), |(_, print)| print(insn, at));
-        if shown.is_empty() {
-            continue;
-        }
         write!(text, "{sep}{shown}").expect("writing to a String");
         sep = ",";
     }

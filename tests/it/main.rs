@@ -1,4 +1,5 @@
 //! One binary for all integration tests.
+mod differential;
 mod objdump;
 mod versions;
 mod vsmt_cells;

@@ -15,7 +15,11 @@ const OBJDUMP: &str = "powerpc64le-linux-gnu-objdump";
 /// Images of each row.
 const IMAGES: usize = 24;
 /// Chapters whose rows are compared whole, operands and all.
-const COMPARED: &[&str] = &["vector", "vsx"];
+const COMPARED: &[&str] = &["fixed", "load_store", "vector", "vsx"];
+
+/// Rows that are not compared: objdump prints a stray `-1` after mfcr, does not know what later editions dropped, and takes mfocrf and mtocrf
+/// only with one field named.
+const LEFT_OUT: &[&str] = &["mfcr", "mcrxr", "mfocrf", "mtocrf"];
 
 /// xorshift64: the same images in every run.
 fn random(state: &mut u64) -> u64 {
@@ -50,7 +54,11 @@ fn objdump(code: &[u8]) -> Option<BTreeMap<u64, String>> {
 #[test]
 fn rows_disassemble_as_under_objdump() {
     let mut state = 0x9e37_79b9_7f4a_7c15;
-    let rows: Vec<&Row> = CHAPTERS.iter().filter(|(name, _)| COMPARED.contains(name)).flat_map(|(_, rows)| rows.iter()).collect();
+    let rows: Vec<&Row> = CHAPTERS
+        .iter()
+        .filter(|(name, _)| COMPARED.contains(name))
+        .flat_map(|(_, rows)| rows.iter().filter(|r| !LEFT_OUT.contains(&r.name)))
+        .collect();
     let mut code = Vec::new();
     let mut places: Vec<(&Row, Insn, u64)> = Vec::new();
     for row in rows.iter().filter(|r| !r.is_prefixed()) {

@@ -112,8 +112,11 @@ fn subfic(c: &mut Core, i: Insn) -> Step {
     Ok(())
 }
 
-/// addex: RT ← (RA) + (RB) + OV, with OV and OV32 as the carries (CY 0; the other values are reserved and act the same).
+/// addex: RT ← (RA) + (RB) + OV, with OV and OV32 as the carries (CY = 0; the other values are reserved: illegal, as under QEMU).
 fn addex(c: &mut Core, i: Insn) -> Step {
+    if i.field(21, 22) != 0 {
+        return c.illegal();
+    }
     let (r, carries) = add(c.gpr[i.ra()], c.gpr[i.rb()], u64::from(c.xer.ov));
     let low = (carries >> 31) as u8 & 1;
     c.xer.ov = if c.ea_mask == u64::MAX { (carries >> 63) as u8 } else { low };

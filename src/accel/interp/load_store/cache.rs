@@ -17,7 +17,8 @@ const CACHE_LINE: u64 = 128;
 /// The functions of this subject.
 #[rustfmt::skip] // One instruction per line.
 pub const FUNCTIONS: &[(&str, Run)] = &[
-    ("dcbt", nothing), ("dcbtst", nothing), ("icbt", nothing), ("dst", nothing), ("dstst", nothing), ("dss", nothing),
+    ("dcbt", nothing), ("dcbtst", nothing), ("icbt", nothing), ("dss", nothing), ("dssall", nothing),
+    ("dst", stream), ("dstt", stream), ("dstst", stream), ("dststt", stream),
     ("dcbst", touch), ("dcbf", touch), ("icbi", touch),
     ("dcbz", |c, i| c.zero_block(c.ea_x(i), CACHE_LINE)),
     // No accelerator takes pastes, so copying is not offered (as under QEMU); forgetting a copy never made is easy.
@@ -31,6 +32,11 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
 /// Hints, which have no effect here.
 fn nothing(_: &mut Core, _: Insn) -> Step {
     Ok(())
+}
+
+/// dst, dstst: hints; RA = 0 is an invalid form.
+fn stream(c: &mut Core, i: Insn) -> Step {
+    if i.ra() == 0 { c.illegal() } else { Ok(()) }
 }
 
 /// dcbst, dcbf, icbi: translated as a load is, and otherwise without effect.

@@ -1,0 +1,60 @@
+//! Cases in the interpreter: the same bytes at the same addresses as in the program that QEMU runs.
+
+use crate::differential::cases::Case;
+use crate::differential::image;
+use crate::differential::state;
+use crate::differential::state::Outcome;
+use spapr::accel::Exit;
+use spapr::accel::Vcpu;
+use spapr::accel::interp::Interp;
+use spapr::accel::interp::core::Parts;
+use spapr::clock::VirtualClock;
+use spapr::isa::cpu_model;
+use spapr::isa::regs::Msr;
+use spapr::isa::spr;
+use spapr::memory::GuestMemory;
+use spapr::mmu::partition::Partition;
+use spapr::signal::Signals;
+use spapr::units::CpuIndex;
+use spapr::units::Ra;
+use spapr::units::VcpuId;
+use std::sync::Arc;
+
+/// Runs all cases.
+pub fn run(cases: &[Case]) -> Vec<Outcome> {
+    let memory = Arc::new(GuestMemory::new(16 << 20).unwrap());
+    let mut vcpu = Interp::new(Parts {
+        model: cpu_model::by_name("power10_v2.0").unwrap(),
+        index: CpuIndex(0),
+        id: VcpuId(0),
+        partition: Arc::new(Partition::new(memory.clone())),
+        signals: Arc::new(Signals::default()),
+        clock: Arc::new(VirtualClock::default()),
+        others: Arc::new(Vec::new()),
+    });
+    cases.iter().map(|c| one(&mut vcpu, &memory, c)).collect()
+}
+
+fn one(vcpu: &mut Interp, memory: &GuestMemory, case: &Case) -> Outcome {
+    let code = case.words();
+    let at = image::code_at(case.slot);
+    let bytes: Vec<u8> = code.iter().flat_map(|w| w.to_le_bytes()).collect();
+    memory.write(Ra(at), &bytes).unwrap();
+    let block = image::block_at(case.slot);
+    memory.write(Ra(block), &case.block).unwrap();
+    let s = vcpu.state_mut();
+    state::load(s, &case.block);
+    s.msr = Msr(Msr::SF | Msr::LE | Msr::FP | Msr::VEC | Msr::VSX | Msr::PR);
+    s.spr[spr::FSCR] = u64::MAX;
+    s.reservation = None;
+    s.nip = at;
+    let exit = vcpu.run(Some(case.instructions() as u64)).unwrap();
+    let s = vcpu.state();
+    if exit != Exit::Budget || s.nip != at + 4 * code.len() as u64 {
+        return Outcome::Refused(format!("{exit:?} at {:#x}, srr1 {:#x}", s.nip, s.spr[spr::SRR1]));
+    }
+    let mut after = case.block.clone();
+    memory.read(Ra(block), &mut after).unwrap();
+    state::store(s, &mut after);
+    Outcome::Done(after)
+}
