@@ -1,1 +1,31 @@
-//! (to be written)
+//! The Python face: the extension module `spapr._spapr`.
+//!
+//! Nothing here decides anything. Configuration objects are read and written by their attributes, long calls let other Python
+//! threads run and answer signals, errors become the exceptions of `spapr.errors`. What a user meets is the facade in
+//! `python/spapr`; these names are its private machinery and may change with it.
+
+use pyo3::prelude::pymodule;
+
+mod config;
+mod errors;
+mod explain;
+
+#[pymodule]
+mod _spapr {
+    #[pymodule_export]
+    use super::config::resolve;
+    #[pymodule_export]
+    use super::explain::Answer;
+    #[pymodule_export]
+    use super::explain::explain;
+    #[pymodule_export]
+    use super::explain::hosts;
+    #[pymodule_export]
+    use super::explain::machine_versions;
+    #[pymodule_export]
+    use super::explain::rulesets;
+
+    /// Version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

@@ -266,7 +266,7 @@ impl CapLevels {
 
     /// Checks every level against what an emulator offers, in stream order: the first that cannot work is refused, those that
     /// merely have no effect are returned as warnings (`message`, `hint`).
-    pub fn check_emulated(&self, cpu: &CpuKind, max_compat: Option<&CompatMode>, threads: u32) -> Result<Vec<(String, String)>> {
+    pub fn check_emulated(&self, cpu: &CpuKind, max_compat: Option<&CompatMode>, threads: u32) -> Result<Vec<(Cap, String, String)>> {
         let mut warnings = Vec::new();
         for row in &CAPS {
             let asked = Asked { level: self.get(row.cap), cpu, max_compat, threads, all: self };
@@ -278,7 +278,7 @@ impl CapLevels {
                         Values::Names(names) => names[0],
                         Values::PageSize => "64K",
                     };
-                    warnings.push((message, format!("use caps={{\"{}\": \"{silent}\"}} to say so to the guest", row.name)));
+                    warnings.push((row.cap, message, format!("use caps={{\"{}\": \"{silent}\"}} to say so to the guest", row.name)));
                 }
                 Verdict::Refuse(message, instead) => return Err(row.cap.refusal(message, instead)),
             }

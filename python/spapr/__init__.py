@@ -1,0 +1,64 @@
+"""A pseries (PowerPC64 sPAPR) virtual machine monitor, used as a Python module.
+
+```python
+with spapr.Machine(cpu="power9", smp=4, memory="1G", kernel="vmlinux", append="console=hvc0") as vm:
+    vm.start()
+    vm.console.expect("login:", fail_on="Kernel panic", timeout=60)
+```
+"""
+
+from __future__ import annotations
+
+from spapr import _spapr, errors
+from spapr.config import Caps, MachineConfig, NumaNode, Smp
+from spapr.errors import (
+    AccelUnavailable,
+    BootError,
+    ConfigError,
+    ConsoleClosed,
+    ConsoleMatch,
+    ConsoleTimeout,
+    GuestMemoryError,
+    GuestPanic,
+    GuestTimeout,
+    HostError,
+    SpaprError,
+    SpaprWarning,
+    StateError,
+)
+from spapr.explanation import Explanation, explain
+
+__all__ = [
+    "HOSTS",
+    "MACHINES",
+    "RULESETS",
+    "AccelUnavailable",
+    "BootError",
+    "Caps",
+    "ConfigError",
+    "ConsoleClosed",
+    "ConsoleMatch",
+    "ConsoleTimeout",
+    "Explanation",
+    "GuestMemoryError",
+    "GuestPanic",
+    "GuestTimeout",
+    "HostError",
+    "MachineConfig",
+    "NumaNode",
+    "Smp",
+    "SpaprError",
+    "SpaprWarning",
+    "StateError",
+    "errors",
+    "explain",
+]
+
+__version__ = _spapr.VERSION
+
+HOSTS: dict[str, str] = dict(_spapr.hosts())
+"""The host profiles that `explain` and `host=` know, and what each stands for."""
+RULESETS: tuple[str, ...] = tuple(_spapr.rulesets())
+"""The VSMT rulesets, oldest first."""
+MACHINES: tuple[str, ...] = tuple(_spapr.machine_versions())
+"""The machine versions, newest first."""

@@ -1,0 +1,7 @@
+"""`python -m spapr`."""
+
+import sys
+
+from spapr.cli import main
+
+sys.exit(main())

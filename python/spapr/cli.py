@@ -1,0 +1,74 @@
+"""The command line: `python -m spapr COMMAND`.
+
+`run` takes QEMU's options (one dash or two) and few of its own; its exit status tells how the guest ended, so that a script can
+act on it: the numbers are `EXIT_*` below and in the README.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import spapr
+
+__all__ = ["main"]
+
+EXIT_OK = 0
+"""The guest powered itself off."""
+EXIT_REFUSED = 2
+"""A setting, a file or the host refuses; standard error says what to change."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = words.pop(0) if words else "--help"
+    if command in ("-h", "--help", "help"):
+        print(_help())
+        return EXIT_OK
+    if command in ("-V", "--version", "version"):
+        print(spapr.__version__)
+        return EXIT_OK
+    try:
+        if command not in COMMANDS:
+            raise spapr.config.unknown("command", command, COMMANDS)
+        return COMMANDS[command](words)
+    except spapr.SpaprError as error:
+        print(f"spapr: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+
+
+def _help() -> str:
+    rows = [f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join(["usage: python -m spapr COMMAND [OPTION…]   (COMMAND --help says more)", "", *rows])
+
+
+def explain(words: Sequence[str]) -> int:
+    """What the vcpu ids of a machine on a host come to, without starting anything."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m spapr explain", description=explain.__doc__, allow_abbrev=False)
+    parser.add_argument("-M", "--machine", default="pseries", help="machine version")
+    parser.add_argument("--host", default="tcg", help=f"host profile: {', '.join(spapr.HOSTS)}")
+    parser.add_argument("--ruleset", help=f"whose rules: {', '.join(spapr.RULESETS)}; left out: the machine version's")
+    parser.add_argument("--threads", type=int, default=1, help="threads per core")
+    for name, text in (("vsmt", "the user's vsmt"), ("cpus", "vCPUs (two cores)"), ("max-cpus", "room for vCPUs")):
+        parser.add_argument(f"--{name}", type=int, help=text)
+    parser.add_argument("--ic-mode", help="xics, xive or dual")
+    parser.add_argument("--cpu", help="processor model")
+    parser.add_argument("--max-cpu-compat", help="newest processor that the guest may be told of")
+    answer = spapr.explain(**vars(parser.parse_args(words)))
+    print(answer)
+    return EXIT_OK if answer.starts else EXIT_REFUSED
+
+
+def names(words: Sequence[str]) -> int:
+    """Lists the machine versions, rulesets and host profiles."""
+    print("machines:", " ".join(spapr.MACHINES))
+    print("rulesets:", " ".join(spapr.RULESETS))
+    for host, about in spapr.HOSTS.items():
+        print(f"host {host:<26}{about}")
+    return EXIT_OK
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"explain": explain, "names": names}

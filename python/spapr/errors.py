@@ -1,0 +1,180 @@
+"""What can go wrong, as exceptions.
+
+Everything that spapr raises on purpose is a `SpaprError`, and also the builtin exception that fits, so `except TimeoutError`
+works. The parts of a message stay readable as attributes: a program can act on them without taking the text apart.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+
+__all__ = [
+    "AccelUnavailable",
+    "BootError",
+    "ConfigError",
+    "ConsoleClosed",
+    "ConsoleMatch",
+    "ConsoleTimeout",
+    "GuestMemoryError",
+    "GuestPanic",
+    "GuestTimeout",
+    "HostError",
+    "SpaprError",
+    "SpaprWarning",
+    "StateError",
+]
+
+
+class SpaprError(Exception):
+    """The base of all errors that spapr raises on purpose."""
+
+
+class SpaprWarning(UserWarning):
+    """Something that starts, but is worth a word."""
+
+
+class _Settled(SpaprError):
+    """`<setting>: <problem>; <hint>`."""
+
+    setting: str
+    """The setting as the user writes it, such as `vsmt` or `caps["htm"]`."""
+    problem: str
+    """What is wrong with it, with the value."""
+    hint: str
+    """What to write instead."""
+
+    def __init__(self, setting: str, problem: str, hint: str) -> None:
+        super().__init__(setting, problem, hint)
+        self.setting = setting
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.problem}; {self.hint}"
+
+
+class ConfigError(_Settled, ValueError):
+    """A setting has a value that cannot work."""
+
+
+class BootError(_Settled, ValueError):
+    """A kernel, initrd or firmware image cannot be loaded."""
+
+
+class StateError(_Settled, RuntimeError):
+    """The call does not fit the machine's present state; `setting` is the operation that was asked for."""
+
+
+class AccelUnavailable(SpaprError, OSError):
+    """The accelerator cannot run this machine on this host."""
+
+    accel: str
+    """Which accelerator."""
+    problem: str
+    """What was found."""
+    hint: str
+    """What to use instead."""
+
+    def __init__(self, accel: str, problem: str, hint: str) -> None:
+        super().__init__(_errno.ENODEV, problem)
+        self.args = (accel, problem, hint)
+        self.accel = accel
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"accel: {self.accel} cannot run this machine: {self.problem}; {self.hint}"
+
+
+class HostError(SpaprError, OSError):
+    """The host refused something. Its subclasses are also `FileNotFoundError`, `PermissionError`, where that is what happened."""
+
+    doing: str
+    """What was being done, with the file's name."""
+    problem: str
+    """What the host said."""
+
+    def __new__(cls, errno: int | None, problem: str, doing: str) -> HostError:
+        kind = {_errno.ENOENT: _HostFileNotFound, _errno.EACCES: _HostPermission, _errno.EPERM: _HostPermission}
+        return super().__new__(kind.get(errno or 0, cls) if cls is HostError else cls)
+
+    def __init__(self, errno: int | None, problem: str, doing: str) -> None:
+        super().__init__(errno or 0, problem)
+        self.args = (errno, problem, doing)
+        self.errno = errno
+        self.problem = problem
+        self.doing = doing
+
+    def __str__(self) -> str:
+        return f"{self.doing}: {self.problem}"
+
+
+class _HostFileNotFound(HostError, FileNotFoundError):
+    pass
+
+
+class _HostPermission(HostError, PermissionError):
+    pass
+
+
+class GuestMemoryError(SpaprError, IndexError):
+    """Guest memory outside RAM was addressed."""
+
+    address: int
+    """First guest real address."""
+    size: int
+    """Length in bytes."""
+    ram: int
+    """Bytes of RAM in the machine, from address 0."""
+
+    def __init__(self, address: int, size: int, ram: int) -> None:
+        super().__init__(address, size, ram)
+        self.address = address
+        self.size = size
+        self.ram = ram
+
+    def __str__(self) -> str:
+        return (
+            f"memory: {self.size:#x} bytes at guest real address {self.address:#x} are not all RAM; "
+            f"the machine has {self.ram:#x} bytes from address 0"
+        )
+
+
+class _WithTail(SpaprError):
+    """A message about a guest, with the end of what its console said."""
+
+    message: str
+    """What happened."""
+    tail: str
+    """The last lines of the console."""
+
+    def __init__(self, message: str, tail: str = "") -> None:
+        super().__init__(message, tail)
+        self.message = message
+        self.tail = tail
+
+    def __str__(self) -> str:
+        if not self.tail:
+            return f"{self.message}; the console has said nothing"
+        lines = "\n".join(f"  | {line}" for line in self.tail.splitlines())
+        return f"{self.message}; the end of the console:\n{lines}"
+
+
+class GuestPanic(_WithTail):
+    """The guest says that it cannot go on (`ibm,os-term`, or a panic on its console that it was not asked for)."""
+
+
+class GuestTimeout(_WithTail, TimeoutError):
+    """The machine did not reach what was waited for in time. It still runs, or is paused as it was."""
+
+
+class ConsoleTimeout(GuestTimeout):
+    """The console did not say what was expected in time."""
+
+
+class ConsoleMatch(_WithTail):
+    """The console said what `fail_on` names."""
+
+
+class ConsoleClosed(_WithTail, EOFError):
+    """The machine ended before its console said what was expected."""

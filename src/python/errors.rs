@@ -1,0 +1,29 @@
+//! Errors as Python sees them: one exhaustive match, so that a new kind of error cannot be forgotten here.
+//!
+//! The classes stand in `python/spapr/errors.py`, where they are documented and can be pickled; each takes the parts of the
+//! message, which stay readable as attributes.
+
+use pyo3::PyErr;
+use pyo3::import_exception;
+
+use crate::error::Error;
+
+import_exception!(spapr.errors, AccelUnavailable);
+import_exception!(spapr.errors, BootError);
+import_exception!(spapr.errors, ConfigError);
+import_exception!(spapr.errors, GuestMemoryError);
+import_exception!(spapr.errors, HostError);
+import_exception!(spapr.errors, StateError);
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> PyErr {
+        match error {
+            Error::Config { setting, problem, hint } => ConfigError::new_err((setting, problem, hint)),
+            Error::Accel { accel, problem, hint } => AccelUnavailable::new_err((accel, problem, hint)),
+            Error::Boot { setting, problem, hint } => BootError::new_err((setting, problem, hint)),
+            Error::State { doing, problem, hint } => StateError::new_err((doing, problem, hint)),
+            Error::Memory { at, len, ram } => GuestMemoryError::new_err((at, len, ram)),
+            Error::Host { doing, source } => HostError::new_err((source.raw_os_error(), source.to_string(), doing)),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+"""The package as such: quick to import, nothing optional dragged in, typed as the binary is."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import spapr
+from spapr import errors
+
+
+def test_import_is_quick_and_drags_nothing_in() -> None:
+    code = "import sys, time; t = time.perf_counter(); import spapr; print(time.perf_counter() - t); print(*sorted(sys.modules))"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split("\n") for _ in range(3)]
+    assert min(float(run[0]) for run in runs) < 0.1
+    modules = set(runs[0][1].split())
+    assert modules.isdisjoint({"numpy", "pandas", "matplotlib", "pytest", "asyncio", "argparse"})
+
+
+def test_stub_is_what_the_binary_has() -> None:
+    check = subprocess.run([sys.executable, "-m", "mypy.stubtest", "spapr._spapr"], capture_output=True, text=True, cwd=ROOT)
+    assert check.returncode == 0, check.stdout
+
+
+def test_types_fit() -> None:
+    check = subprocess.run([sys.executable, "-m", "mypy"], capture_output=True, text=True, cwd=ROOT)
+    assert check.returncode == 0, check.stdout
+
+
+def test_all_names_exist_and_are_documented() -> None:
+    assert (ROOT / "python" / "spapr" / "py.typed").exists()
+    for name in spapr.__all__:
+        value = getattr(spapr, name)
+        if isinstance(value, type) or callable(value):
+            assert value.__doc__, name
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (errors.ConfigError("vsmt", "2 is small", "use vsmt=4"), ValueError),
+        (errors.BootError("kernel", "no ELF", "give a kernel"), ValueError),
+        (errors.StateError("step", "it runs", "pause first"), RuntimeError),
+        (errors.AccelUnavailable("kvm", "no /dev/kvm", 'use accel="interp"'), OSError),
+        (errors.HostError(2, "No such file", "opening x"), FileNotFoundError),
+        (errors.HostError(13, "Permission denied", "opening x"), PermissionError),
+        (errors.HostError(None, "odd", "doing x"), OSError),
+        (errors.GuestMemoryError(4096, 8, 1024), IndexError),
+        (errors.GuestPanic("the guest panicked", "Oops\nend"), errors.SpaprError),
+        (errors.ConsoleTimeout("no prompt", "tail"), TimeoutError),
+        (errors.ConsoleClosed("it ended"), EOFError),
+    ],
+)
+def test_errors_are_builtin_ones_too_and_can_be_pickled(error: errors.SpaprError, builtin: type[Exception]) -> None:
+    assert isinstance(error, builtin)
+    assert isinstance(error, errors.SpaprError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
