@@ -88,3 +88,6 @@ fn key_protection(cx: &Context<'_>, e: Hpte) -> Rights {
     let (amr, iamr) = (field(spr::AMR, Isa::V2_06), field(spr::IAMR, Isa::V2_07));
     Rights { load: amr & 1 == 0, store: amr & 2 == 0, fetch: iamr & 1 == 0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use crate::isa::cpu_model::problem_state_isa;
 use crate::isa::decode::decode;
 use crate::isa::decode::is_prefix;
 use crate::isa::disasm::disassemble;
+use crate::isa::regs::Fscr;
 use crate::isa::regs::Msr;
 use crate::isa::spr;
 use crate::isa::table::Facility;
@@ -81,7 +82,7 @@ pub struct CodeCache {
 fn mode(c: &Core) -> u32 {
     let m = c.msr.0;
     let bits = (m & (Msr::LE | Msr::FP | Msr::PR)) | ((m & (Msr::VEC | Msr::VSX)) >> 20);
-    let no_prefix = c.msr.has(Msr::PR) && c.spr[spr::FSCR] & (1 << 13) == 0;
+    let no_prefix = c.msr.has(Msr::PR) && !Fscr(c.spr[spr::FSCR]).has(Fscr::PREFIX);
     bits as u32 | (u32::from(no_prefix) << 1) | ((c.spr[spr::PCR] as u32 & 0x3e) << 16)
 }
 
@@ -228,11 +229,8 @@ fn available(c: &Core, row: &Row) -> bool {
 fn refused(c: &Core, facility: Facility, insn: Insn) -> Option<Run> {
     const VEC: Run = |c, _| Err(c.raise(Interrupt::new(Vector::VectorUnavailable, 0)));
     const VSX: Run = |c, _| Err(c.raise(Interrupt::new(Vector::VsxUnavailable, 0)));
-    const PREFIX: Run = |c, _| {
-        c.spr[spr::FSCR] = (c.spr[spr::FSCR] & !(0xff << 56)) | (13 << 56);
-        Err(c.raise(Interrupt::new(Vector::FacilityUnavailable, 0)))
-    };
-    if insn.is_prefixed() && c.msr.has(Msr::PR) && c.spr[spr::FSCR] & (1 << 13) == 0 {
+    const PREFIX: Run = |c, _| Err(crate::accel::interp::spr::facility(c, Fscr::IC_PREFIX));
+    if insn.is_prefixed() && c.msr.has(Msr::PR) && !Fscr(c.spr[spr::FSCR]).has(Fscr::PREFIX) {
         return Some(PREFIX);
     }
     let by_register = |upper: bool| if upper { Facility::Vec } else { Facility::Vsx };

@@ -3,7 +3,9 @@
 use crate::accel::interp::Core;
 use crate::accel::interp::Run;
 use crate::accel::interp::Step;
+use crate::accel::interp::spr::facility;
 use crate::isa::Insn;
+use crate::isa::regs::Fscr;
 use crate::isa::spr;
 
 /// The functions of this chapter.
@@ -85,6 +87,9 @@ fn bcctr(c: &mut Core, i: Insn) -> Step {
 
 /// bctar: conditional branch to the target address register (ISA I 2.4).
 fn bctar(c: &mut Core, i: Insn) -> Step {
+    if c.problem_state() && !Fscr(c.spr[spr::FSCR]).has(Fscr::TAR) {
+        return Err(facility(c, Fscr::IC_TAR));
+    }
     let target = c.spr[spr::TAR] & !3;
     let ctr = ctr_ok(c, i.bo());
     if ctr { indirect(c, i, target) } else { not_taken(c, i) }
