@@ -62,8 +62,8 @@ pub(super) fn slbfee(c: &mut Core, i: Insn) -> Step {
 pub(super) fn slbie(c: &mut Core, i: Insn) -> Step {
     if let Some(n) = slb::find(c, c.model, c.gpr[i.rb()]) {
         c.slb[n].esid &= !SLB_V;
+        c.slb_changed();
     }
-    c.slb_changed();
     Ok(())
 }
 
@@ -71,23 +71,29 @@ pub(super) fn slbie(c: &mut Core, i: Insn) -> Step {
 pub(super) fn slbia(c: &mut Core, i: Insn) -> Step {
     let ih = if c.model.isa >= Isa::V3_0 { i.field(8, 10) } else { 0 };
     match ih {
-        // Only what was cached from the entries.
+        // Only what was cached from entries; nothing is cached from other than the present ones.
         7 => {}
         3 => invalidate(c, 0, |e| e.vsid & SLB_C != 0),
         4 => invalidate(c, 0, |_| true),
         _ => invalidate(c, 1, |_| true),
     }
-    c.slb_changed();
     Ok(())
 }
 
 /// slbiag: invalidates all entries.
 pub(super) fn slbiag(c: &mut Core, _: Insn) -> Step {
     invalidate(c, 0, |_| true);
-    c.slb_changed();
     Ok(())
 }
 
+/// Invalidates the valid entries from index `from` on that are `which`.
 fn invalidate(c: &mut Core, from: usize, which: fn(&SlbEntry) -> bool) {
-    c.slb[from..].iter_mut().filter(|e| which(e)).for_each(|e| e.esid &= !SLB_V);
+    let mut gone = false;
+    for e in c.slb[from..].iter_mut().filter(|e| e.esid & SLB_V != 0 && which(e)) {
+        e.esid &= !SLB_V;
+        gone = true;
+    }
+    if gone {
+        c.slb_changed();
+    }
 }
