@@ -57,6 +57,11 @@ impl Version {
         RELEASES.iter().flat_map(|r| BRANCHES.iter().filter(|b| b.version.line() == r.version).map(|b| b.version).chain([r.version]))
     }
 
+    /// Whether this version, or the one it branches from, is between the two, both included.
+    pub fn is_within(self, oldest: Version, newest: Version) -> bool {
+        (oldest..=newest).contains(&self.line())
+    }
+
     /// The version of the line that this one is, or branches from.
     fn line(self) -> Version {
         Version { flavour: Flavour::Plain, ..self }

@@ -1,3 +1,5 @@
+//! Settings that are refused, with what the refusal says, and settings that start.
+
 use proptest::prelude::any;
 use proptest::prelude::proptest;
 

@@ -198,6 +198,6 @@ impl Rules {
     /// Whether this code base has the machine version (2.12's side branch counts as 2.12).
     pub fn knows(&self, version: Version) -> bool {
         let (oldest, newest) = self.versions;
-        oldest <= version && (version.major, version.minor) <= (newest.major, newest.minor)
+        version.is_within(oldest, newest)
     }
 }

@@ -1,3 +1,5 @@
+//! Numbering of vcpus: the properties that hold for every rule set and topology.
+
 use proptest::prelude::ProptestConfig;
 use proptest::prelude::any;
 use proptest::prelude::proptest;
