@@ -184,6 +184,11 @@ impl Insn {
     pub const fn xt_dq(self) -> usize {
         (self.field(6, 10) | (self.field(28, 28) << 5)) as usize
     }
+    /// First of a pair of VSX registers (`TX || Tp || 0`: TX is bit 10), always even.
+    #[inline(always)]
+    pub const fn xtp(self) -> usize {
+        ((self.field(10, 10) << 5) | (self.field(6, 9) << 1)) as usize
+    }
     /// 34-bit displacement or immediate of a prefixed D-form instruction (`d0 || d1`), extended.
     #[inline(always)]
     pub const fn d34(self) -> u64 {

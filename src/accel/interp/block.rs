@@ -218,7 +218,7 @@ fn choose(c: &Core, insn: Insn) -> (Run, bool) {
 fn available(c: &Core, row: &Row) -> bool {
     let facility = match row.facility {
         Facility::Vec => c.model.vmx,
-        Facility::Vsx | Facility::VsxByXt | Facility::VsxByXtDq => c.model.vsx,
+        Facility::Vsx | Facility::VsxByXt | Facility::VsxByXtDq | Facility::FpByXt => c.model.vsx,
         Facility::None | Facility::Fp => true,
     };
     let held_to = if c.problem_state() { problem_state_isa(c.spr[spr::PCR]) } else { Isa::V3_1 };
@@ -237,13 +237,15 @@ fn refused(c: &Core, facility: Facility, insn: Insn) -> Option<Run> {
     let facility = match facility {
         Facility::VsxByXt => by_register(insn.xt() >= 32),
         Facility::VsxByXtDq => by_register(insn.xt_dq() >= 32),
+        Facility::FpByXt if insn.xt() >= 32 => Facility::Vec,
+        Facility::FpByXt => Facility::Fp,
         other @ (Facility::None | Facility::Fp | Facility::Vec | Facility::Vsx) => other,
     };
     match facility {
         Facility::Fp if !c.msr.has(Msr::FP) => Some(|c, _| Err(c.raise(Interrupt::new(Vector::FpUnavailable, 0)))),
         Facility::Vec if !c.msr.has(Msr::VEC) => Some(VEC),
         Facility::Vsx if !c.msr.has(Msr::VSX) => Some(VSX),
-        Facility::None | Facility::Fp | Facility::Vec | Facility::Vsx | Facility::VsxByXt | Facility::VsxByXtDq => None,
+        Facility::None | Facility::Fp | Facility::Vec | Facility::Vsx | Facility::VsxByXt | Facility::VsxByXtDq | Facility::FpByXt => None,
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Facility {
     VsxByXt,
     /// The same with TX in bit 28 (DQ form, `lxv`).
     VsxByXtDq,
+    /// Floating point for registers 0 to 31, vector for 32 to 63, TX in bit 31 (the moves of 2.07, `mtvsrd`).
+    FpByXt,
 }
 
 /// Who may execute an instruction, and what it does to the flow of decoding.
