@@ -15,7 +15,7 @@ const OBJDUMP: &str = "powerpc64le-linux-gnu-objdump";
 /// Images of each row.
 const IMAGES: usize = 24;
 /// Chapters whose rows are compared whole, operands and all.
-const COMPARED: &[&str] = &["fixed", "load_store", "vector", "vsx"];
+const COMPARED: &[&str] = &["fixed", "load_store", "vector", "vsx", "vsx_float"];
 
 /// Rows that are not compared: objdump prints a stray `-1` after mfcr, does not know what later editions dropped, and takes mfocrf and mtocrf
 /// only with one field named.
