@@ -1,11 +1,8 @@
 //! The device tree: our live form over a library's flattened one.
 //!
 //! Firmware hands out a *live* tree (Open Firmware's client interface walks and changes it), so nodes keep their properties in order as raw bytes.
-//! Flattening, parsing and the text form are dtoolkit's. A tree that comes from the guest (H_UPDATE_DT) is bounded before it is parsed.
+//! Flattening and the text form are dtoolkit's. A tree that comes from the guest (H_UPDATE_DT) is bounded before it is parsed.
 
-use dtoolkit::Node as _;
-use dtoolkit::Property as _;
-use dtoolkit::fdt::Fdt;
 use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::DeviceTree;
 use dtoolkit::model::DeviceTreeNode;
@@ -130,14 +127,6 @@ impl Node {
         }
         node
     }
-
-    fn from_model(node: &DeviceTreeNode) -> Node {
-        Node {
-            name: node.name().to_string(),
-            properties: node.properties().map(|p| (p.name().to_string(), p.value().to_vec())).collect(),
-            children: node.children().map(Node::from_model).collect(),
-        }
-    }
 }
 
 impl Tree {
@@ -158,41 +147,91 @@ impl Tree {
         self.to_model().to_string()
     }
 
-    /// Reads a flattened tree from anywhere, the guest included.
+    /// Reads a flattened tree from anywhere, the guest included (Devicetree Specification, 5). The library's reader refuses property
+    /// names over 31 characters, of which PAPR has several, so this is ours: bounded, without recursion.
     pub fn parse(bytes: &[u8]) -> Result<Tree, Malformed> {
-        let depth = depth(bytes).ok_or_else(|| Malformed("the structure block is cut short or has an unknown token".into()))?;
-        if depth > DEPTH_MAX {
-            return Err(Malformed(format!("nodes are nested {depth} deep; {DEPTH_MAX} is the limit")));
+        let bad = |what: &str| Malformed(what.into());
+        let header = Reader { bytes };
+        let field = |at: usize| header.word(at).ok_or_else(|| bad("the header is cut short"));
+        if field(0)? != MAGIC {
+            return Err(bad("the magic number is wrong"));
         }
-        let fdt = Fdt::new(bytes).map_err(|e| Malformed(e.to_string()))?;
-        let model = DeviceTree::from_fdt(&fdt);
-        let reservations = model.memory_reservations.iter().map(|r| (r.address(), r.size())).collect();
-        Ok(Tree { root: Node::from_model(&model.root), reservations })
+        let r = Reader { bytes: bytes.get(..field(4)? as usize).ok_or_else(|| bad("it is shorter than its header says"))? };
+        let root = r.nodes(field(8)? as usize, field(12)? as usize)?;
+        let reservations = r.reservations(field(16)? as usize).ok_or_else(|| bad("the reservations do not end"))?;
+        Ok(Tree { root, reservations })
     }
 }
 
-/// The deepest nesting of a flattened tree's nodes, read token by token without recursion (Devicetree Specification, 5.4).
-fn depth(bytes: &[u8]) -> Option<usize> {
-    let word = |at: usize| bytes.get(at..at.checked_add(4)?).map(|b| u32::from_be_bytes(b.try_into().expect("four bytes")));
-    if word(0)? != 0xd00d_feed {
-        return None;
+const MAGIC: u32 = 0xd00d_feed;
+/// Longest property name accepted: a name may be used by any number of properties.
+const NAME_MAX: usize = 255;
+
+/// The bytes of a flattened tree.
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn word(&self, at: usize) -> Option<u32> {
+        self.bytes.get(at..at.checked_add(4)?).map(|b| u32::from_be_bytes(b.try_into().expect("four bytes")))
     }
-    let (mut at, mut depth, mut deepest) = (word(8)? as usize, 0usize, 0usize);
-    loop {
-        let token = word(at)?;
-        at += 4;
-        match token {
-            1 => {
-                depth += 1;
-                deepest = deepest.max(depth);
-                let name = bytes.get(at..)?.iter().position(|b| *b == 0)?;
-                at = (at + name + 1).next_multiple_of(4);
+
+    fn text(&self, at: usize, max: usize) -> Option<&str> {
+        let rest = self.bytes.get(at..)?;
+        let end = rest.iter().take(max + 1).position(|b| *b == 0)?;
+        std::str::from_utf8(&rest[..end]).ok()
+    }
+
+    fn reservations(&self, mut at: usize) -> Option<Vec<(u64, u64)>> {
+        let double = |at: usize| Some(u64::from(self.word(at)?) << 32 | u64::from(self.word(at.checked_add(4)?)?));
+        let mut all = Vec::new();
+        loop {
+            match (double(at)?, double(at.checked_add(8)?)?) {
+                (0, 0) => return Some(all),
+                entry => all.push(entry),
             }
-            2 => depth = depth.checked_sub(1)?,
-            3 => at = at.checked_add(8)?.checked_add(word(at)? as usize)?.checked_next_multiple_of(4)?,
-            4 => {}
-            9 => return (depth == 0).then_some(deepest),
-            _ => return None,
+            at += 16;
+        }
+    }
+
+    /// The structure block at `at`, with names from the strings block.
+    fn nodes(&self, mut at: usize, strings: usize) -> Result<Node, Malformed> {
+        const SHORT: &str = "the structure block is cut short";
+        let short = || Malformed(SHORT.into());
+        // Nodes that are open, the root first.
+        let mut open: Vec<Node> = Vec::new();
+        let mut root = None;
+        loop {
+            let token = self.word(at).ok_or_else(short)?;
+            at += 4;
+            let depth = open.len();
+            match (token, open.last_mut()) {
+                (1, _) if depth >= DEPTH_MAX => return Err(Malformed(format!("nodes are nested deeper than {DEPTH_MAX}"))),
+                (1, parent) if parent.is_some() || root.is_none() => {
+                    let name = self.text(at, self.bytes.len()).ok_or_else(short)?;
+                    at = (at + name.len() + 1).next_multiple_of(4);
+                    open.push(Node::new(name));
+                }
+                (2, Some(_)) => {
+                    let done = open.pop().ok_or_else(short)?;
+                    match open.last_mut() {
+                        Some(parent) => parent.children.push(done),
+                        None => root = Some(done),
+                    }
+                }
+                (3, Some(node)) => {
+                    let (len, name) = (self.word(at).ok_or_else(short)? as usize, self.word(at + 4).ok_or_else(short)? as usize);
+                    let name = strings.checked_add(name).and_then(|n| self.text(n, NAME_MAX));
+                    let name = name.ok_or_else(|| Malformed("a property has no readable name".into()))?;
+                    let value = at.checked_add(8).and_then(|v| self.bytes.get(v..v.checked_add(len)?)).ok_or_else(short)?;
+                    node.properties.push((name.to_string(), value.to_vec()));
+                    at = (at + 8 + len).next_multiple_of(4);
+                }
+                (4, _) => {}
+                (9, None) => return root.ok_or_else(|| Malformed("it has no root".into())),
+                (token, _) => return Err(Malformed(format!("token {token} is out of place in the structure block"))),
+            }
         }
     }
 }
@@ -217,13 +256,21 @@ mod tests {
         assert_eq!(Tree::parse(&t.to_dtb()), Ok(t.clone()));
         assert!(t.to_dts().contains("cpu@8"));
         assert!(t.root.find("/cpus/cpu").is_some());
+        let mut long = small();
+        long.root.set_u32("ibm,associativity-reference-points", 4);
+        assert_eq!(Tree::parse(&long.to_dtb()), Ok(long));
     }
 
     #[test]
     fn malformed_trees_are_refused_without_recursion() {
         let good = small().to_dtb();
         for n in 0..good.len() {
-            let _ = Tree::parse(&good[..n]);
+            assert!(Tree::parse(&good[..n]).is_err());
+            for wrong in [0, 1, 9, 0x7f, 0xff] {
+                let mut bytes = good.clone();
+                bytes[n] = wrong;
+                let _ = Tree::parse(&bytes);
+            }
         }
         let mut deep = Node::new("x");
         for _ in 0..100 {

@@ -376,6 +376,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Gives a guest that cannot resize its hash table one that is large enough for `ram`, before it has entered anything.
+    ///
+    /// # Errors
+    /// The host has no memory for it; nothing is changed.
+    pub fn grow_empty_hpt(&mut self, ram: u64) -> Result<()> {
+        let shift = self.hpt_shift_of(ram);
+        if self.partition.hpt().is_some_and(|old| old.shift() < shift) {
+            self.partition.set_hpt(Some(Arc::new(Hpt::new(shift)?)));
+            self.negotiated.hpt_shift = shift;
+        }
+        Ok(())
+    }
+
     /// A vCPU's platform state.
     pub fn vcpu(&self, cpu: CpuIndex) -> &VcpuPlatform {
         &self.vcpus[cpu.0 as usize]

@@ -1,5 +1,8 @@
 //! One binary for all integration tests.
 mod differential;
+mod hcall;
 mod objdump;
+mod platform;
+mod rtas;
 mod versions;
 mod vsmt_cells;

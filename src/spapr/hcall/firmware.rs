@@ -16,6 +16,7 @@ use crate::spapr::machine::Machine;
 use crate::spapr::machine::MachineEvent;
 use crate::spapr::machine::MmuMode;
 use crate::spapr::machine::RunState;
+use crate::spapr::ovec;
 use crate::spapr::rtas;
 use crate::spapr::version::UpdateDt;
 use crate::spapr::vof::Ask;
@@ -62,8 +63,9 @@ fn negotiate(m: &mut Machine, caller: Caller, request: Ra) -> Result<(Agreement,
         }
         Refusal::Fatal(text) => CasFailure::Fatal(text),
     })?;
-    if m.mmu == MmuMode::Radix && agreed.mmu == cas::Mmu::Hash {
-        m.set_mmu(MmuMode::Hash).map_err(|_| CasFailure::Status(H::NoMem))?;
+    if agreed.mmu == cas::Mmu::Hash {
+        let room = if agreed.ov5.has(ovec::HPT_RESIZE) { m.spec.ram } else { m.spec.maxmem };
+        m.set_mmu(MmuMode::Hash).and_then(|()| m.grow_empty_hpt(room)).map_err(|_| CasFailure::Status(H::NoMem))?;
     }
     m.negotiated.ov5 = agreed.ov5.clone();
     m.negotiated.compat = agreed.compat;

@@ -59,6 +59,7 @@ pub fn commit(m: &mut Machine, _: Caller, [flags, shift, ..]: [u64; 9]) -> Outco
     let Some(new) = m.prepared_hpt.take_if(|p| u64::from(p.shift) == shift).and_then(|p| p.table) else { return H::Closed.into() };
     match rehash(&old, &new) {
         Ok(()) => {
+            m.negotiated.hpt_shift = new.shift();
             m.partition.set_hpt(Some(Arc::new(new)));
             H::Success.into()
         }

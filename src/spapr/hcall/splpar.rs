@@ -53,9 +53,14 @@ pub enum Dispatched {
 
 impl Machine {
     /// Steps a vCPU's dispatch counter, if it registered one: even while it is dispatched, odd while it is not (PAPR, VPA).
-    /// The handlers step it when a vCPU gives its processor away; whoever lets it run again calls this.
-    pub fn set_dispatched(&self, cpu: CpuIndex, to: Dispatched) {
-        let Some(vpa) = self.vcpu(cpu).vpa else { return };
+    /// The handlers step it when a vCPU gives its processor away; whoever lets it run again calls this. A vCPU that runs again has
+    /// left H_JOIN.
+    pub fn set_dispatched(&mut self, cpu: CpuIndex, to: Dispatched) {
+        let v = self.vcpu_mut(cpu);
+        if (v.run, to) == (RunState::Joined, Dispatched::Yes) {
+            v.run = RunState::Running;
+        }
+        let Some(vpa) = v.vpa else { return };
         let odd = u32::from(to == Dispatched::No);
         let at = Ra(vpa.0 + DISPATCH_AT);
         // The area was in RAM when it was registered, and RAM does not go away.

@@ -16,6 +16,7 @@ mod table;
 mod time;
 
 pub use block::Args;
+pub use processors::ResetEntry;
 pub use table::TABLE;
 
 use crate::spapr::hcall::Caller;

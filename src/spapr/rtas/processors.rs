@@ -14,6 +14,8 @@ use crate::spapr::machine::RunState;
 use crate::spapr::rtas::Answer;
 use crate::spapr::rtas::Args;
 use crate::spapr::rtas::Status;
+use crate::units::CpuIndex;
+use crate::units::Ra;
 
 /// Handlers are called in real mode with 26-bit branches: below 32 MiB.
 const NMI_HANDLER_END: u64 = 32 << 20;
@@ -56,6 +58,37 @@ pub fn nmi_register(m: &mut Machine, _: Caller, args: &Args) -> Answer {
     }
     m.nmi = Some(NmiHandlers { system_reset, machine_check });
     Status::Success.into()
+}
+
+/// Where a system reset interrupt takes a vCPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResetEntry {
+    /// The architected vector.
+    Vector,
+    /// The guest's handler, with r3.
+    Handler {
+        /// Next instruction.
+        entry: Ra,
+        /// Address of the area that holds the interrupted r3.
+        r3: u64,
+    },
+}
+
+/// Offset of the areas for system resets from RTAS's base, and bytes of each (PAPR, FWNMI).
+const RESET_AREAS_AT: u64 = 0x800;
+const RESET_AREA_BYTES: u64 = 16;
+
+impl Machine {
+    /// Where a system reset interrupt takes `cpu`, whose r3 is saved on the way if the guest registered a handler.
+    pub fn system_reset_entry(&mut self, cpu: CpuIndex, r3: u64) -> ResetEntry {
+        let (Some(nmi), Some(base)) = (self.nmi, self.rtas_base()) else { return ResetEntry::Vector };
+        let area = Ra(base + RESET_AREAS_AT + RESET_AREA_BYTES * u64::from(cpu.0));
+        let saved = self.memory.write_u64(area, r3).and_then(|()| self.memory.write_u64(Ra(area.0 + 8), 0));
+        match saved {
+            Ok(()) => ResetEntry::Handler { entry: nmi.system_reset, r3: area.0 },
+            Err(_) => ResetEntry::Vector,
+        }
+    }
 }
 
 /// ibm,nmi-interlock: the handler is done. There are no machine checks here that one could be in.
