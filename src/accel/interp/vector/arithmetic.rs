@@ -104,14 +104,14 @@ fn sum(a: u128, b: u128, d: u128) -> (u128, u128) {
     (twice, u128::from(first | second))
 }
 
-/// mfvscr: VRT ← VSCR in the last word, the others cleared (ISA I 6.16).
+/// mfvscr: VRT ← VSCR in the last word, the others cleared (ISA I 6.3.2).
 fn mfvscr(c: &mut Core, i: Insn) -> Step {
     let vscr = c.vscr;
     c.set_vr(i.frt(), build::<u128>(|_| u128::from(vscr)));
     Ok(())
 }
 
-/// mtvscr: VSCR ← the last word of VRB; reserved bits stay zero (ISA I 6.16).
+/// mtvscr: VSCR ← the last word of VRB; reserved bits stay zero (ISA I 6.3.2).
 fn mtvscr(c: &mut Core, i: Insn) -> Step {
     use crate::accel::interp::vector::lanes::NJ;
     use crate::accel::interp::vector::lanes::SAT;

@@ -1,4 +1,4 @@
-//! Counting, gathering, spreading and permuting bits (ISA I 6.12 and the 3.1 additions).
+//! Counting, gathering, spreading and permuting bits (ISA I 6).
 
 use crate::accel::interp::Core;
 use crate::accel::interp::Run;
@@ -74,7 +74,7 @@ fn transpose(x: u64) -> u64 {
     (0..64).filter(|n| (x >> n) & 1 != 0).fold(0, |v, n| v | 1 << ((n % 8) * 8 + n / 8))
 }
 
-/// vbpermq: bit k of the result, in the last halfword of doubleword 0, is the bit of VRA that byte k of VRB numbers (ISA I 6.13).
+/// vbpermq: bit k of the result, in the last halfword of doubleword 0, is the bit of VRA that byte k of VRB numbers (ISA 2.07).
 fn vbpermq(c: &mut Core, i: Insn) -> Step {
     let a = c.vr(i.fra()).value();
     let picked = b::<u8>(c, i).iter().fold(0, |v, n| (v << 1) | if *n < 128 { (a >> (127 - n)) as u64 & 1 } else { 0 });

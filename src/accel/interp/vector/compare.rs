@@ -1,13 +1,10 @@
-//! Integer compares (ISA I 6.9.3). Record forms set CR6: bit 0 all elements true, bit 2 none.
+//! Integer compares (ISA I 6.9). Record forms set CR6: bit 0 all elements true, bit 2 none.
 
 use crate::accel::interp::Core;
 use crate::accel::interp::Run;
 use crate::accel::interp::Step;
 use crate::accel::interp::vector::lanes::Lane;
-use crate::accel::interp::vector::lanes::a;
-use crate::accel::interp::vector::lanes::b;
-use crate::accel::interp::vector::lanes::build;
-use crate::accel::interp::vector::lanes::set;
+use crate::accel::interp::vector::lanes::binary;
 use crate::cpu::state::EQ;
 use crate::cpu::state::GT;
 use crate::cpu::state::LT;
@@ -46,10 +43,9 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
 /// VRT ← ones where `f` holds of VRA's and VRB's elements.
 #[inline(always)]
 fn compare<T: Lane>(c: &mut Core, i: Insn, f: impl Fn(T, T) -> bool) -> Step {
-    let (a, b) = (a::<T>(c, i), b::<T>(c, i));
-    let v = build::<T>(|k| if f(a.as_ref()[k], b.as_ref()[k]) { T::ONES } else { T::ZERO });
-    record(c, i, v);
-    set(c, i, v)
+    binary::<T>(c, i, |a, b| if f(a, b) { T::ONES } else { T::ZERO })?;
+    record(c, i, c.vr(i.frt()));
+    Ok(())
 }
 
 /// CR6 of a compare's result, if the instruction asks for it: 0b1000 all true, 0b0010 all false.

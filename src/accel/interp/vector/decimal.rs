@@ -1,4 +1,4 @@
-//! Signed and unsigned decimal integers of 31 and 32 digits (ISA I 6.15).
+//! Signed and unsigned decimal integers of 31 and 32 digits (ISA I 6.17).
 //!
 //! A decimal integer has a digit in each nibble and its sign in the last one. CR6 gets less, greater, equal and, in bit 3, overflow. An operand
 //! that is not a number makes CR6 0b0001; the book leaves VRT undefined then, and here it keeps its value, except that additions and

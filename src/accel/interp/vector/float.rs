@@ -80,7 +80,7 @@ fn binary(c: &mut Core, i: Insn, f: impl Fn(u32, u32) -> u32) -> Step {
     set(c, i, build::<u32>(|k| flushed(vscr, f(flushed(vscr, a[k]), flushed(vscr, b[k])))))
 }
 
-/// vmaddfp, vnmsubfp: ±(VRA × VRC ± VRB) (ISA I 6.10.1).
+/// vmaddfp, vnmsubfp: ±(VRA × VRC ± VRB) (ISA I 6.10).
 fn fused(c: &mut Core, i: Insn, form: Fused) -> Step {
     let (a, b, d, vscr) = (a::<u32>(c, i), b::<u32>(c, i), u32::split(c.vr(i.frc())), c.vscr);
     let v = build::<u32>(|k| {
@@ -94,7 +94,7 @@ fn relation(a: u32, b: u32) -> Relation {
     softfp::compare::<Single>(a, b, Signals::OnSignalling).value
 }
 
-/// vmaxfp, vminfp: `a` if it stands in this relation to `b`; of two zeros the positive is the greater; a NaN prevails (ISA I 6.10.2).
+/// vmaxfp, vminfp: `a` if it stands in this relation to `b`; of two zeros the positive is the greater; a NaN prevails (ISA I 6.10).
 fn extremum(a: u32, b: u32, wanted: Relation) -> u32 {
     match relation(a, b) {
         // A sum with a NaN is that NaN, made quiet.
@@ -115,7 +115,7 @@ fn compare(c: &mut Core, i: Insn, f: impl Fn(Relation) -> bool) -> Step {
     set(c, i, v)
 }
 
-/// vcmpbfp: bit 0 of an element says that a > b, bit 1 that a < -b, a NaN sets both; CR6 bit 2 that all were in bounds (ISA I 6.10.4).
+/// vcmpbfp: bit 0 of an element says that a > b, bit 1 that a < -b, a NaN sets both; CR6 bit 2 that all were in bounds (ISA I 6.10).
 fn vcmpbfp(c: &mut Core, i: Insn) -> Step {
     let (a, b, vscr) = (a::<u32>(c, i), b::<u32>(c, i), c.vscr);
     let v = build::<u32>(|k| {
@@ -130,7 +130,7 @@ fn vcmpbfp(c: &mut Core, i: Insn) -> Step {
     set(c, i, v)
 }
 
-/// vctsxs, vctuxs: VRB × 2^UIM toward zero, saturated; a NaN gives 0 (ISA I 6.10.3).
+/// vctsxs, vctuxs: VRB × 2^UIM toward zero, saturated; a NaN gives 0 (ISA I 6.10).
 fn to_integers(c: &mut Core, i: Insn, to: Integer) -> Step {
     let (b, by) = (b::<u32>(c, i), i.field(11, 15) as i32);
     saturating::<u32>(c, i, |k| {
@@ -144,7 +144,7 @@ fn to_integers(c: &mut Core, i: Insn, to: Integer) -> Step {
     })
 }
 
-/// vcfsx, vcfux: VRB ÷ 2^UIM (ISA I 6.10.3).
+/// vcfsx, vcfux: VRB ÷ 2^UIM (ISA I 6.10).
 fn from_integers(c: &mut Core, i: Insn, value: impl Fn(u32) -> i128) -> Step {
     let (b, by) = (b::<u32>(c, i), i.field(11, 15) as i32);
     let v = build::<u32>(|k| {
@@ -163,7 +163,7 @@ fn single(value: i128, exponent: i32) -> u32 {
     softfp::scale::<Double, Single>(wide, exponent - 62, &NEAREST).value
 }
 
-/// vexptefp: 2^b (ISA I 6.10.5), as the product of the roots 2^(2^-k) whose bits are set in b's fraction.
+/// vexptefp: 2^b (ISA I 6.10), as the product of the roots 2^(2^-k) whose bits are set in b's fraction.
 fn power_of_two(b: u32) -> u32 {
     if b & !SIGN > INFINITY {
         return softfp::quieten::<Single>(b);
@@ -182,7 +182,7 @@ fn power_of_two(b: u32) -> u32 {
     single(product as i128, (fixed >> 40) as i32)
 }
 
-/// vlogefp: the binary logarithm (ISA I 6.10.5), a bit per squaring.
+/// vlogefp: the binary logarithm (ISA I 6.10), a bit per squaring.
 fn logarithm(b: u32) -> u32 {
     if b & !SIGN > INFINITY {
         return softfp::quieten::<Single>(b);

@@ -1,4 +1,4 @@
-//! Moving single elements between vectors, and between a vector and a general purpose register (ISA I 6.8.7).
+//! Moving single elements between vectors, and between a vector and a general purpose register (ISA I 6.8).
 //!
 //! An index that would leave the vector is undefined by the book. Inserts then leave the target alone here, and extracts say what they give. "Left"
 //! indexes count bytes from the most significant end to the element's first byte, "right" ones from the least significant end to its last.

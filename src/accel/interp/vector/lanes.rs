@@ -5,7 +5,7 @@ use crate::accel::interp::Step;
 use crate::cpu::state::Vsr;
 use crate::isa::Insn;
 
-/// VSCR\[SAT\]: some result was saturated since it was last cleared (ISA I 6.5).
+/// VSCR\[SAT\]: some result was saturated since it was last cleared (ISA I 6.3.2).
 pub const SAT: u32 = 1;
 /// VSCR\[NJ\]: denormal floating-point operands and results are taken as zeros.
 pub const NJ: u32 = 1 << 16;
@@ -24,6 +24,30 @@ pub trait Lane: Copy {
     fn split(v: Vsr) -> Self::Array;
     /// The register of these elements.
     fn join(a: Self::Array) -> Vsr;
+    /// The elements in whatever order is the quickest to have: the host's.
+    fn split_any(v: Vsr) -> Self::Array;
+    /// The register of elements that came from [`Lane::split_any`].
+    fn join_any(a: Self::Array) -> Vsr;
+}
+
+/// Elements of sixteen bytes.
+macro_rules! elements {
+    ($t:ty, $bytes:expr, $from:ident) => {{
+        const N: usize = size_of::<$t>();
+        let all: [u8; 16] = $bytes;
+        std::array::from_fn(|k| <$t>::$from(std::array::from_fn(|n| all[k * N + n])))
+    }};
+}
+
+/// The sixteen bytes of some elements.
+macro_rules! bytes {
+    ($t:ty, $elements:expr, $to:ident) => {{
+        let mut all = [0u8; 16];
+        for (place, x) in all.chunks_exact_mut(size_of::<$t>()).zip($elements) {
+            place.copy_from_slice(&x.$to());
+        }
+        all
+    }};
 }
 
 macro_rules! lanes {
@@ -35,13 +59,30 @@ macro_rules! lanes {
             const ONES: $t = !0;
             #[inline(always)]
             fn split(v: Vsr) -> [$t; $count] {
-                let all = v.value();
-                std::array::from_fn(|k| (all >> (<$t>::BITS * ($count - 1 - k as u32))) as $t)
+                elements!($t, v.bytes(), from_be_bytes)
             }
             #[inline(always)]
             fn join(a: [$t; $count]) -> Vsr {
-                const ONE: u128 = u128::MAX >> (128 - <$t>::BITS);
-                Vsr::new(a.iter().enumerate().fold(0, |all, (k, x)| all | ((*x as u128 & ONE) << (<$t>::BITS * ($count - 1 - k as u32)))))
+                Vsr::from_bytes(bytes!($t, a, to_be_bytes))
+            }
+            #[inline(always)]
+            fn split_any(v: Vsr) -> [$t; $count] {
+                if $count == 1 {
+                    return Self::split(v);
+                }
+                let (mut all, [high, low]) = ([0; 16], v.0);
+                all[..8].copy_from_slice(&high.to_ne_bytes());
+                all[8..].copy_from_slice(&low.to_ne_bytes());
+                elements!($t, all, from_ne_bytes)
+            }
+            #[inline(always)]
+            fn join_any(a: [$t; $count]) -> Vsr {
+                if $count == 1 {
+                    return Self::join(a);
+                }
+                let all = bytes!($t, a, to_ne_bytes);
+                let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|n| all[at + n]));
+                Vsr([half(0), half(8)])
             }
         }
     )*};
@@ -59,6 +100,16 @@ pub fn build<T: Lane>(f: impl Fn(usize) -> T) -> Vsr {
         *x = f(k);
     }
     T::join(out)
+}
+
+/// VRT ← elements made of elements in the host's order: `f` gives element k of the result from elements k of the sources.
+#[inline(always)]
+pub fn set_any<T: Lane>(c: &mut Core, i: Insn, f: impl Fn(usize) -> T) -> Step {
+    let mut out = T::split(NOTHING);
+    for (k, x) in out.as_mut().iter_mut().enumerate() {
+        *x = f(k);
+    }
+    set(c, i, T::join_any(out))
 }
 
 /// Elements of VRA.
@@ -83,22 +134,22 @@ pub fn set(c: &mut Core, i: Insn, v: Vsr) -> Step {
 /// VRT ← f(VRB), element by element.
 #[inline(always)]
 pub fn unary<T: Lane>(c: &mut Core, i: Insn, f: impl Fn(T) -> T) -> Step {
-    let b = b::<T>(c, i);
-    set(c, i, build::<T>(|k| f(b.as_ref()[k])))
+    let b = T::split_any(c.vr(i.frb()));
+    set_any::<T>(c, i, |k| f(b.as_ref()[k]))
 }
 
 /// VRT ← f(VRA, VRB), element by element.
 #[inline(always)]
 pub fn binary<T: Lane>(c: &mut Core, i: Insn, f: impl Fn(T, T) -> T) -> Step {
-    let (a, b) = (a::<T>(c, i), b::<T>(c, i));
-    set(c, i, build::<T>(|k| f(a.as_ref()[k], b.as_ref()[k])))
+    let (a, b) = (T::split_any(c.vr(i.fra())), T::split_any(c.vr(i.frb())));
+    set_any::<T>(c, i, |k| f(a.as_ref()[k], b.as_ref()[k]))
 }
 
 /// VRT ← f(VRA, VRB, VRC), element by element.
 #[inline(always)]
 pub fn ternary<T: Lane>(c: &mut Core, i: Insn, f: impl Fn(T, T, T) -> T) -> Step {
-    let (a, b, d) = (a::<T>(c, i), b::<T>(c, i), T::split(c.vr(i.frc())));
-    set(c, i, build::<T>(|k| f(a.as_ref()[k], b.as_ref()[k], d.as_ref()[k])))
+    let (a, b, d) = (T::split_any(c.vr(i.fra())), T::split_any(c.vr(i.frb())), T::split_any(c.vr(i.frc())));
+    set_any::<T>(c, i, |k| f(a.as_ref()[k], b.as_ref()[k], d.as_ref()[k]))
 }
 
 /// VRT ← f(VRA, VRB) on whole registers.

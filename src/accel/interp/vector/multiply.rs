@@ -1,4 +1,4 @@
-//! Multiplication, multiply-add, division, and sums across elements (ISA I 6.9.1).
+//! Multiplication, multiply-add, division, and sums across elements (ISA I 6.9).
 //!
 //! Division by zero and the one overflowing signed division have undefined results. Ours are QEMU's: quotient a and remainder 0, except that
 //! the extended divisions of words give 0.
@@ -99,7 +99,7 @@ fn odd<N: Lane, W: Lane>(c: &mut Core, i: Insn, f: impl Fn(N, N) -> W) -> Step {
     set(c, i, build::<W>(|k| f(a.as_ref()[2 * k + 1], b.as_ref()[2 * k + 1])))
 }
 
-/// vmhaddshs, vmhraddshs: the high 17 bits of the product, rounded or not, plus VRC, saturated (ISA I 6.9.1).
+/// vmhaddshs, vmhraddshs: the high 17 bits of the product, rounded or not, plus VRC, saturated (ISA I 6.9).
 fn multiply_add_high(c: &mut Core, i: Insn, rounding: i32) -> Step {
     let (a, b, d) = (a::<i16>(c, i), b::<i16>(c, i), i16::split(c.vr(i.frc())));
     saturating::<i16>(c, i, |k| {
@@ -120,7 +120,7 @@ fn products<A: Lane + Into<i128>, B: Lane + Into<i128>, const N: usize>(c: &Core
     std::array::from_fn(|w| (w * N..w * N + N).map(|k| a.as_ref()[k].into() * b.as_ref()[k].into()).sum())
 }
 
-/// vmsumubm and its kin: the products under each word, plus VRC's word (ISA I 6.9.1).
+/// vmsumubm and its kin: the products under each word, plus VRC's word (ISA I 6.9).
 #[inline(always)]
 fn multiply_sum<A, B, const N: usize>(c: &mut Core, i: Insn, f: impl Fn(i128) -> (u32, bool)) -> Step
 where
@@ -131,7 +131,7 @@ where
     saturating::<u32>(c, i, |k| f(sums[k] + i128::from(d[k])))
 }
 
-/// vmsumshs: as the others, with a signed VRC (ISA I 6.9.1).
+/// vmsumshs: as the others, with a signed VRC (ISA I 6.9).
 fn multiply_sum_signed(c: &mut Core, i: Insn) -> Step {
     let (sums, d) = (products::<i16, i16, 2>(c, i), i32::split(c.vr(i.frc())));
     saturating::<i32>(c, i, |k| clamp(sums[k] + i128::from(d[k]), i32::MIN, i32::MAX))

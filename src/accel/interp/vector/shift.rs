@@ -1,4 +1,4 @@
-//! Rotates and shifts of elements (ISA I 6.9.5). Amounts are taken modulo the element's width.
+//! Rotates and shifts of elements (ISA I 6.9). Amounts are taken modulo the element's width.
 //!
 //! The quadword forms (3.1) find their amounts in the low bits of VRB's *first* doubleword.
 
@@ -75,7 +75,7 @@ fn quadword(a: u128, b: u128) -> (u128, u128) {
     (a.rotate_left(b & 127), mask((b >> 16) & 127, (b >> 8) & 127, 128))
 }
 
-/// vrlwmi, vrldmi, vrlqmi: the rotated element where the mask is one, VRT's elsewhere (ISA 3.0, I 6.9.5).
+/// vrlwmi, vrldmi, vrlqmi: the rotated element where the mask is one, VRT's elsewhere (ISA 3.0, I 6.9).
 #[inline(always)]
 fn insert<T>(c: &mut Core, i: Insn, f: impl Fn(T, T) -> (T, T)) -> Step
 where
