@@ -1,4 +1,5 @@
 //! One binary for all integration tests.
+mod cas;
 mod differential;
 mod hcall;
 mod objdump;
