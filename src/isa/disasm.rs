@@ -142,6 +142,24 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("dcmx_split", |i, _| ((i.field(25, 25) << 6) | (i.field(29, 29) << 5) | i.field(11, 15)).to_string()),
     ("r", |i, _| i.field(15, 15).to_string()),
     ("rmc", |i, _| i.field(21, 22).to_string()),
+    // Prefixed and matrix-multiply.
+    ("rtp", |i, _| reg("r", i.rt())),
+    ("rsp", |i, _| reg("r", i.rt())),
+    ("pxt", |i, _| reg("vs", i.pxt())),
+    ("xtp", |i, _| reg("vs", i.xtp())),
+    ("xt_8rr", |i, _| reg("vs", i.xt_8rr())),
+    ("imm32", |i, _| i.imm32().to_string()),
+    ("ix", |i, _| i.field(14, 14).to_string()),
+    ("uim3_8rr", |i, _| i.prefix_field(29, 31).to_string()),
+    ("uim8_8rr", |i, _| i.prefix_field(24, 31).to_string()),
+    ("at", |i, _| reg("a", i.bf())),
+    ("xap", |i, _| reg("vs", i.xa())),
+    ("xmsk", |i, _| i.prefix_field(24, 27).to_string()),
+    ("ymsk", |i, _| i.prefix_field(28, 31).to_string()),
+    ("ymsk2", |i, _| i.prefix_field(28, 29).to_string()),
+    ("pmsk8", |i, _| i.prefix_field(16, 23).to_string()),
+    ("pmsk4", |i, _| i.prefix_field(16, 19).to_string()),
+    ("pmsk2", |i, _| i.prefix_field(16, 17).to_string()),
 ];
 
 /// The instruction at address `at` as text; an image that no row matches is printed as data.

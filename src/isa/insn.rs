@@ -195,6 +195,26 @@ impl Insn {
         let v = ((self.prefix_field(14, 31) as u64) << 16) | (self.word() as u64 & 0xffff);
         ((v << 30) as i64 >> 30) as u64
     }
+    /// VSX target of `plxv` and `pstxv` (`TX || T`: TX is bit 5, the opcode's last).
+    #[inline(always)]
+    pub const fn pxt(self) -> usize {
+        (self.field(6, 10) | (self.field(5, 5) << 5)) as usize
+    }
+    /// First register of a VSX pair (`TX || Tp || 0`: Tp is 6 to 9, TX is bit 10).
+    #[inline(always)]
+    pub const fn xtp(self) -> usize {
+        ((self.field(6, 9) << 1) | (self.field(10, 10) << 5)) as usize
+    }
+    /// VSX target of the 8RR:D form (`TX || T`: TX is bit 15).
+    #[inline(always)]
+    pub const fn xt_8rr(self) -> usize {
+        (self.field(6, 10) | (self.field(15, 15) << 5)) as usize
+    }
+    /// 32-bit immediate of the 8RR:D form (`imm0 || imm1`).
+    #[inline(always)]
+    pub const fn imm32(self) -> u32 {
+        (self.prefix_field(16, 31) << 16) | (self.word() & 0xffff)
+    }
     /// The R bit of a prefix: address relative to this instruction.
     #[inline(always)]
     pub const fn pcrel(self) -> bool {

@@ -138,6 +138,12 @@ pub fn integer(c: &mut Core, flags: Flags) -> Verdict {
     verdict
 }
 
+/// The same for the VSX conversions (`xscvdpsxds` …), which leave FPRF alone in any case.
+#[inline]
+pub fn integer_vsx(c: &mut Core, flags: Flags) -> Verdict {
+    rounded(&mut c.fpscr, flags)
+}
+
 /// Records the exceptions of all elements of a vector instruction, and nothing else. Any enabled one keeps the whole target.
 #[inline]
 pub fn vector(c: &mut Core, flags: Flags) -> Verdict {

@@ -1,6 +1,74 @@
-//! Matrix-multiply assist (ISA 3.1 I): one row per instruction.
+//! Matrix-multiply assist (ISA 3.1): one row per instruction, word and masked (prefixed) forms.
 
+use crate::isa::Isa;
+use crate::isa::table::Facility::Vsx;
 use crate::isa::table::Row;
+use crate::isa::table::row;
+
+const V31: Isa = Isa::V3_1;
 
 /// The rows of this chapter.
-pub const ROWS: &[Row] = &[];
+#[rustfmt::skip] // One instruction per line.
+pub const ROWS: &[Row] = &[
+    row("xxmfacc",   "011111 ttt // 00000 ///// 0010110001 /", "at", V31, Vsx, "ISA I 7.6.4"),
+    row("xxmtacc",   "011111 ttt // 00001 ///// 0010110001 /", "at", V31, Vsx, "ISA I 7.6.4"),
+    row("xxsetaccz", "011111 ttt // 00011 ///// 0010110001 /", "at", V31, Vsx, "ISA I 7.6.4"),
+    row("xvi4ger8",     "111011 ttt // aaaaa bbbbb 00100011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi4ger8pp",   "111011 ttt // aaaaa bbbbb 00100010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi8ger4",     "111011 ttt // aaaaa bbbbb 00000011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi8ger4pp",   "111011 ttt // aaaaa bbbbb 00000010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi8ger4spp",  "111011 ttt // aaaaa bbbbb 01100011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi16ger2",    "111011 ttt // aaaaa bbbbb 01001011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi16ger2pp",  "111011 ttt // aaaaa bbbbb 01101011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi16ger2s",   "111011 ttt // aaaaa bbbbb 00101011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvi16ger2spp", "111011 ttt // aaaaa bbbbb 00101010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf16ger2",    "111011 ttt // aaaaa bbbbb 00010011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf16ger2pp",  "111011 ttt // aaaaa bbbbb 00010010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf16ger2pn",  "111011 ttt // aaaaa bbbbb 10010010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf16ger2np",  "111011 ttt // aaaaa bbbbb 01010010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf16ger2nn",  "111011 ttt // aaaaa bbbbb 11010010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvbf16ger2",   "111011 ttt // aaaaa bbbbb 00110011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvbf16ger2pp", "111011 ttt // aaaaa bbbbb 00110010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvbf16ger2pn", "111011 ttt // aaaaa bbbbb 10110010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvbf16ger2np", "111011 ttt // aaaaa bbbbb 01110010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvbf16ger2nn", "111011 ttt // aaaaa bbbbb 11110010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf32ger",     "111011 ttt // aaaaa bbbbb 00011011 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf32gerpp",   "111011 ttt // aaaaa bbbbb 00011010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf32gerpn",   "111011 ttt // aaaaa bbbbb 10011010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf32gernp",   "111011 ttt // aaaaa bbbbb 01011010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf32gernn",   "111011 ttt // aaaaa bbbbb 11011010 a b /",  "at, xa, xb",  V31, Vsx, "ISA I 7.6.4"),
+    row("xvf64ger",     "111011 ttt // aaaa 0 bbbbb 00111011 a b /", "at, xap, xb", V31, Vsx, "ISA I 7.6.4"),
+    row("xvf64gerpp",   "111011 ttt // aaaa 0 bbbbb 00111010 a b /", "at, xap, xb", V31, Vsx, "ISA I 7.6.4"),
+    row("xvf64gerpn",   "111011 ttt // aaaa 0 bbbbb 10111010 a b /", "at, xap, xb", V31, Vsx, "ISA I 7.6.4"),
+    row("xvf64gernp",   "111011 ttt // aaaa 0 bbbbb 01111010 a b /", "at, xap, xb", V31, Vsx, "ISA I 7.6.4"),
+    row("xvf64gernn",   "111011 ttt // aaaa 0 bbbbb 11111010 a b /", "at, xap, xb", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi4ger8",     "000001 11 1001 //// pppppppp xxxx yyyy 111011 ttt // aaaaa bbbbb 00100011 a b /",  "at, xa, xb, xmsk, ymsk, pmsk8", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi4ger8pp",   "000001 11 1001 //// pppppppp xxxx yyyy 111011 ttt // aaaaa bbbbb 00100010 a b /",  "at, xa, xb, xmsk, ymsk, pmsk8", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi8ger4",     "000001 11 1001 //// pppp //// xxxx yyyy 111011 ttt // aaaaa bbbbb 00000011 a b /", "at, xa, xb, xmsk, ymsk, pmsk4", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi8ger4pp",   "000001 11 1001 //// pppp //// xxxx yyyy 111011 ttt // aaaaa bbbbb 00000010 a b /", "at, xa, xb, xmsk, ymsk, pmsk4", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi8ger4spp",  "000001 11 1001 //// pppp //// xxxx yyyy 111011 ttt // aaaaa bbbbb 01100011 a b /", "at, xa, xb, xmsk, ymsk, pmsk4", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi16ger2",    "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 01001011 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi16ger2pp",  "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 01101011 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi16ger2s",   "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00101011 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvi16ger2spp", "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00101010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf16ger2",    "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00010011 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf16ger2pp",  "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00010010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf16ger2pn",  "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 10010010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf16ger2np",  "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 01010010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf16ger2nn",  "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 11010010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvbf16ger2",   "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00110011 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvbf16ger2pp", "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00110010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvbf16ger2pn", "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 10110010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvbf16ger2np", "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 01110010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvbf16ger2nn", "000001 11 1001 //// pp ////// xxxx yyyy 111011 ttt // aaaaa bbbbb 11110010 a b /", "at, xa, xb, xmsk, ymsk, pmsk2", V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf32ger",     "000001 11 1001 //////////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00011011 a b /",   "at, xa, xb, xmsk, ymsk",        V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf32gerpp",   "000001 11 1001 //////////// xxxx yyyy 111011 ttt // aaaaa bbbbb 00011010 a b /",   "at, xa, xb, xmsk, ymsk",        V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf32gerpn",   "000001 11 1001 //////////// xxxx yyyy 111011 ttt // aaaaa bbbbb 10011010 a b /",   "at, xa, xb, xmsk, ymsk",        V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf32gernp",   "000001 11 1001 //////////// xxxx yyyy 111011 ttt // aaaaa bbbbb 01011010 a b /",   "at, xa, xb, xmsk, ymsk",        V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf32gernn",   "000001 11 1001 //////////// xxxx yyyy 111011 ttt // aaaaa bbbbb 11011010 a b /",   "at, xa, xb, xmsk, ymsk",        V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf64ger",     "000001 11 1001 //////////// xxxx yy // 111011 ttt // aaaa 0 bbbbb 00111011 a b /", "at, xap, xb, xmsk, ymsk2",      V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf64gerpp",   "000001 11 1001 //////////// xxxx yy // 111011 ttt // aaaa 0 bbbbb 00111010 a b /", "at, xap, xb, xmsk, ymsk2",      V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf64gerpn",   "000001 11 1001 //////////// xxxx yy // 111011 ttt // aaaa 0 bbbbb 10111010 a b /", "at, xap, xb, xmsk, ymsk2",      V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf64gernp",   "000001 11 1001 //////////// xxxx yy // 111011 ttt // aaaa 0 bbbbb 01111010 a b /", "at, xap, xb, xmsk, ymsk2",      V31, Vsx, "ISA I 7.6.4"),
+    row("pmxvf64gernn",   "000001 11 1001 //////////// xxxx yy // 111011 ttt // aaaa 0 bbbbb 11111010 a b /", "at, xap, xb, xmsk, ymsk2",      V31, Vsx, "ISA I 7.6.4"),
+];

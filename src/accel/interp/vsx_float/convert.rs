@@ -103,7 +103,7 @@ fn quiet(c: &mut Core, i: Insn, f: fn(u64) -> u64) -> Step {
 /// Doubleword 0 to an integer.
 fn integer(c: &mut Core, i: Insn, f: fn(u64) -> Rounded<u64>) -> Step {
     let result = f(b(c, i));
-    let verdict = fpscr::integer(c, result.flags);
+    let verdict = fpscr::integer_vsx(c, result.flags);
     if verdict.writes() {
         c.vsr[i.xt()] = Vsr([result.value, 0]);
     }

@@ -129,18 +129,17 @@ fn to_integral(c: &mut Core, i: Insn, ignored: Flags) -> Step {
     finish::<Quad>(c, i, result, Vsr::new)
 }
 
-/// xsrqpxp: rounds to the 64 significant bits of double-extended precision. Underflow is not reported.
+/// xsrqpxp: rounds to the 64 significant bits of double-extended precision.
 fn xsrqpxp(c: &mut Core, i: Insn) -> Step {
-    let env = Env { ue: false, ..fpscr::env_with(c, selected(c, i)) };
+    let env = fpscr::env_with(c, selected(c, i));
     let result = softfp::convert::<Quad, QuadToExtended>(b(c, i), &env);
-    let result = Rounded { flags: result.flags.without(Flags::UNDERFLOW), ..result };
     finish::<Quad>(c, i, result, Vsr::new)
 }
 
 /// Rounds toward zero to an integer: doublewords and words, extended, in doubleword 0, quadwords in the whole register.
 fn integer(c: &mut Core, i: Insn, to: Integer) -> Step {
     let result = softfp::to_integer::<Quad>(b(c, i), to, Rounding::TowardZero);
-    let verdict = fpscr::integer(c, result.flags);
+    let verdict = fpscr::integer_vsx(c, result.flags);
     if verdict.writes() {
         let value = match to {
             Integer::I128 | Integer::U128 => Vsr::new(result.value),
