@@ -146,7 +146,6 @@ pub static OPERANDS: &[(&str, Operand)] = &[
     ("rtp", |i, _| reg("r", i.rt())),
     ("rsp", |i, _| reg("r", i.rt())),
     ("pxt", |i, _| reg("vs", i.pxt())),
-    ("xtp", |i, _| reg("vs", i.xtp())),
     ("xt_8rr", |i, _| reg("vs", i.xt_8rr())),
     ("imm32", |i, _| i.imm32().to_string()),
     ("ix", |i, _| i.field(14, 14).to_string()),

@@ -200,11 +200,6 @@ impl Insn {
     pub const fn pxt(self) -> usize {
         (self.field(6, 10) | (self.field(5, 5) << 5)) as usize
     }
-    /// First register of a VSX pair (`TX || Tp || 0`: Tp is 6 to 9, TX is bit 10).
-    #[inline(always)]
-    pub const fn xtp(self) -> usize {
-        ((self.field(6, 9) << 1) | (self.field(10, 10) << 5)) as usize
-    }
     /// VSX target of the 8RR:D form (`TX || T`: TX is bit 15).
     #[inline(always)]
     pub const fn xt_8rr(self) -> usize {
