@@ -2,6 +2,8 @@
 
 pub mod memory;
 pub mod permute;
+#[cfg(test)]
+mod tests;
 
 use crate::accel::interp::Core;
 use crate::accel::interp::Step;
