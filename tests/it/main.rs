@@ -2,6 +2,7 @@
 mod cas;
 mod differential;
 mod hcall;
+mod insn;
 mod objdump;
 mod platform;
 mod rtas;

@@ -41,26 +41,25 @@ fn mulli(c: &mut Core, i: Insn) -> Step {
     Ok(())
 }
 
-/// All of OV, OV32 and SO from one condition, for the instructions with OE.
+/// RT ← `result`; if asked for, OV and OV32 are set unless there is a result that `fits`.
 #[inline(always)]
-fn overflow_if(c: &mut Core, i: Insn, overflow: bool) {
+fn put_checked(c: &mut Core, i: Insn, result: u64, fits: Option<()>) -> Step {
     if i.oe() != 0 {
-        c.set_overflow(if overflow { u64::MAX } else { 0 });
+        c.set_overflow(if fits.is_none() { u64::MAX } else { 0 });
     }
+    c.put_rt(i, result)
 }
 
 /// mullw: RT ← product of the low words, whole; OV if it does not fit a word.
 fn mullw(c: &mut Core, i: Insn) -> Step {
     let p = sword(c, i.ra()) * sword(c, i.rb());
-    overflow_if(c, i, p != i64::from(p as i32));
-    c.put_rt(i, p as u64)
+    put_checked(c, i, p as u64, i32::try_from(p).ok().map(|_| ()))
 }
 
 /// mulld: RT ← low doubleword of the product; OV if it does not fit.
 fn mulld(c: &mut Core, i: Insn) -> Step {
     let p = sdouble(c, i.ra()) * sdouble(c, i.rb());
-    overflow_if(c, i, p != i128::from(p as i64));
-    c.put_rt(i, p as u64)
+    put_checked(c, i, p as u64, i64::try_from(p).ok().map(|_| ()))
 }
 
 /// maddhd: RT ← high doubleword of (RA) × (RB) + EXTS(RC).
@@ -86,8 +85,7 @@ fn maddld(c: &mut Core, i: Insn) -> Step {
 /// RT ← the quotient, or `otherwise` with OV when there is none.
 #[inline(always)]
 fn quotient(c: &mut Core, i: Insn, q: Option<u64>, otherwise: u64) -> Step {
-    overflow_if(c, i, q.is_none());
-    c.put_rt(i, q.unwrap_or(otherwise))
+    put_checked(c, i, q.unwrap_or(otherwise), q.map(|_| ()))
 }
 
 /// divw: signed words.

@@ -27,7 +27,7 @@ fn reserve<T: Scalar>(c: &mut Core, i: Insn) -> Step {
 
 /// lqarx: a register pair. An odd RT, or one that is RA or RB, is an invalid form.
 fn lqarx(c: &mut Core, i: Insn) -> Step {
-    if i.rt() % 2 != 0 || i.rt() == i.ra() || i.rt() == i.rb() {
+    if !i.rt().is_multiple_of(2) || i.rt() == i.ra() || i.rt() == i.rb() {
         return c.illegal();
     }
     let v: u128 = c.load_reserve(c.ea_x(i))?;
@@ -52,7 +52,7 @@ fn conditional<T: Scalar>(c: &mut Core, i: Insn) -> Step {
 
 /// stqcx.: a register pair.
 fn stqcx(c: &mut Core, i: Insn) -> Step {
-    if i.rt() % 2 != 0 {
+    if !i.rt().is_multiple_of(2) {
         return c.illegal();
     }
     let v = pair(c, i.rt());

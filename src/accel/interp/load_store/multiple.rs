@@ -25,13 +25,11 @@ fn lmw(c: &mut Core, i: Insn) -> Step {
     if c.little_endian {
         return Err(c.misaligned(ea & c.ea_mask));
     }
-    let mut words = [0u32; 32];
-    for n in i.rt()..32 {
-        words[n] = c.load(ea.wrapping_add(4 * (n - i.rt()) as u64))?;
+    let mut registers = c.gpr;
+    for (k, r) in registers[i.rt()..].iter_mut().enumerate() {
+        *r = u64::from(c.load::<u32>(ea.wrapping_add(4 * k as u64))?);
     }
-    for n in i.rt()..32 {
-        c.gpr[n] = u64::from(words[n]);
-    }
+    c.gpr = registers;
     Ok(())
 }
 
@@ -99,7 +97,7 @@ fn store_string(c: &mut Core, i: Insn, ea: u64, bytes: u64) -> Step {
 
 /// lq: RT || RT+1 ← a quadword, atomically. An odd RT, or RT = RA, is an invalid form.
 fn lq(c: &mut Core, i: Insn) -> Step {
-    if i.rt() % 2 != 0 || i.rt() == i.ra() {
+    if !i.rt().is_multiple_of(2) || i.rt() == i.ra() {
         return c.illegal();
     }
     let v: u128 = c.load_atomic(c.ra0(i).wrapping_add(i.dq()))?;
@@ -110,7 +108,7 @@ fn lq(c: &mut Core, i: Insn) -> Step {
 
 /// stq: a quadword ← RS || RS+1, atomically.
 fn stq(c: &mut Core, i: Insn) -> Step {
-    if i.rt() % 2 != 0 {
+    if !i.rt().is_multiple_of(2) {
         return c.illegal();
     }
     let v = pair(c, i.rt());
