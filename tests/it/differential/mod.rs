@@ -49,6 +49,7 @@ const QEMU_DIFFERS: &[(&str, &str)] = &[
     ("vdiveuq vdivesq", "the quotient is undefined when it overflows (ISA I 6.9.1.5)"),
     ("lxsdx lxsi* lxsspx mtvsrd mtvsrwa mtvsrwz", "the register's second doubleword is cleared (ISA I 7.6); QEMU keeps it"),
     ("bcdus.", "the last digit counts in the comparison with zero (ISA I 6.17.3); QEMU takes it for a sign"),
+    ("bcdcpsgn.", "the sign is VRB's even where VRT is VRB (ISA I 6.17.2); QEMU overwrites it first"),
     ("xststdcsp", "a double below single's denormals is still a denormal (ISA I 7.6.1); QEMU takes it for zero"),
     ("xsrqpxp", "there is no underflow exception (ISA I 7.6.1)"),
 ];
