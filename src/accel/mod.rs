@@ -8,6 +8,7 @@ pub mod interp;
 
 use crate::cpu::CpuState;
 use crate::error::Result;
+use crate::isa::vectors::Vector;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
 use crate::units::Ra;
@@ -50,6 +51,8 @@ pub enum Exit {
         /// The value.
         value: u64,
     },
+    /// A system reset interrupt is to be taken; the platform says where its handler is, then [`Vcpu::take`] and go on.
+    SystemReset,
     /// A `stop`/`nap`-like instruction that a partition may use: wait for a signal.
     Halted,
     /// [`crate::signal::KICK`] was raised; it is still up.
@@ -90,6 +93,8 @@ pub trait Vcpu: Send {
     fn run(&mut self, budget: Option<u64>) -> Result<Exit>;
     /// Answers the last exit.
     fn complete(&mut self, reply: Reply);
+    /// Takes an asynchronous interrupt: SRR0, SRR1, MSR and NIP become the handler's.
+    fn take(&mut self, vector: Vector);
     /// Registers, consistent while the vCPU is not in [`Vcpu::run`].
     fn state(&self) -> &CpuState;
     /// Registers, for change. What the vCPU derives from them it derives anew when it next runs; page tables and SLB changes need

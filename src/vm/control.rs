@@ -273,6 +273,8 @@ impl Shared {
             i.want = Want::Pause;
             i.status = status;
             i.reason = reason;
+            // Guest time stands still from here on, whoever asked for the stop.
+            self.clock.stop();
         }
         drop(i);
         self.kick();
@@ -285,8 +287,6 @@ impl Shared {
         while i.active > 0 && i.want == Want::Pause {
             i = self.control.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
-        drop(i);
-        self.clock.stop();
     }
 
     /// The guest asked for a reset: the service thread does it when all vCPUs are parked.

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::isa::regs::Lpcr;
 use crate::isa::regs::Msr;
 use crate::isa::spr;
+use crate::isa::vectors::Vector;
 use crate::signal;
 use crate::spapr::hcall;
 use crate::spapr::hcall::Caller;
@@ -19,6 +20,7 @@ use crate::spapr::hcall::Values;
 use crate::spapr::hcall::Who;
 use crate::spapr::machine::Cause;
 use crate::spapr::machine::MachineEvent;
+use crate::spapr::rtas::ResetEntry;
 use crate::units::CpuIndex;
 use crate::units::Ra;
 use crate::vm::Halt;
@@ -132,6 +134,16 @@ impl Shared {
                     self.stray(cpu, at, e);
                 }
                 slot.vcpu.complete(Reply::Stored);
+                Next::Go
+            }
+            Exit::SystemReset => {
+                let entry = lock(&self.machine).system_reset_entry(cpu, slot.vcpu.state().gpr[3]);
+                slot.vcpu.take(Vector::SystemReset);
+                if let ResetEntry::Handler { entry, r3 } = entry {
+                    let s = slot.vcpu.state_mut();
+                    s.nip = entry.0;
+                    s.gpr[3] = r3;
+                }
                 Next::Go
             }
             Exit::Halted => {

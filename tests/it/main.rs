@@ -7,4 +7,5 @@ mod objdump;
 mod platform;
 mod rtas;
 mod versions;
+mod vm;
 mod vsmt_cells;

@@ -214,6 +214,11 @@ impl Core {
         clock::ticks(self.now())
     }
 
+    /// Leaving guest code: the clock may be stopped and started again before the next run.
+    pub(super) fn detach_clock(&mut self) {
+        self.origin = None;
+    }
+
     /// Whether the vCPU is in problem state.
     #[inline(always)]
     pub fn problem_state(&self) -> bool {

@@ -89,7 +89,7 @@ impl Interp {
         }
         let vector = if pending & signal::SYSTEM_RESET != 0 {
             c.signals.lower(signal::SYSTEM_RESET);
-            Vector::SystemReset
+            return Some(Exit::SystemReset);
         } else if pending & signal::EXTERNAL != 0 {
             Vector::External
         } else if pending & DECREMENTER != 0 {
@@ -203,6 +203,7 @@ impl Vcpu for Interp {
         self.core.catch_up();
         let exit = self.run_inner(budget.unwrap_or(u64::MAX));
         self.core.seen.leave();
+        self.core.detach_clock();
         Ok(exit)
     }
 
@@ -218,6 +219,10 @@ impl Vcpu for Interp {
             }
         }
         c.mmio.used = 0;
+    }
+
+    fn take(&mut self, vector: Vector) {
+        interrupt::deliver(&mut self.core, Interrupt::after(vector));
     }
 
     fn state(&self) -> &CpuState {

@@ -1,0 +1,212 @@
+//! Whole machines, from Rust: the embedded guest is booted, talked to, stopped, looked at and made to misbehave.
+
+use spapr::spapr::smp::SmpSettings;
+use spapr::spapr::spec::Settings;
+use spapr::spapr::spec::check;
+use spapr::units::CpuIndex;
+use spapr::vm::Halt;
+use spapr::vm::Options;
+use spapr::vm::Status;
+use spapr::vm::StopReason;
+use spapr::vm::Vm;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Longest wait for anything; a guest answers in milliseconds, a busy host may not.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A machine with the embedded guest and how far its console was read.
+struct Guest {
+    vm: Vm,
+    seen: u64,
+}
+
+fn settings(order: &str, cpu: &str, smp: &str) -> Settings {
+    let caps = [("cfpc", "broken"), ("sbbc", "broken"), ("ibs", "broken"), ("ccf-assist", "off")];
+    Settings {
+        cpu: Some(cpu.into()),
+        smp: SmpSettings::parse(smp).unwrap(),
+        memory: 256 << 20,
+        kernel: Some(format!("python/spapr/guests/embedded-{order}.elf").into()),
+        caps: caps.map(|(n, v)| (n.into(), v.into())).to_vec(),
+        ..Settings::default()
+    }
+}
+
+impl Guest {
+    fn new(settings: &Settings) -> Guest {
+        Guest { vm: Vm::new(check(settings).unwrap(), Options::default()).unwrap(), seen: 0 }
+    }
+
+    fn booted(settings: &Settings) -> Guest {
+        let mut g = Guest::new(settings);
+        g.vm.resume().unwrap();
+        g.expect("> ");
+        g
+    }
+
+    /// Waits for `text` on the console; gives everything up to and with it.
+    fn expect(&mut self, text: &str) -> String {
+        let begin = Instant::now();
+        loop {
+            let new = String::from_utf8_lossy(&self.vm.consoles()[0].output(self.seen, 1 << 20)).into_owned();
+            if let Some(at) = new.find(text) {
+                self.seen += (at + text.len()) as u64;
+                return new[..at + text.len()].to_string();
+            }
+            assert!(begin.elapsed() < PATIENCE, "no {text:?} in {new:?} (status {:?})", self.vm.status());
+            self.vm.consoles()[0].wait_output(self.seen + new.len() as u64, Some(Duration::from_millis(50)));
+        }
+    }
+
+    /// Sends a command; gives its answer.
+    fn ask(&mut self, command: &str) -> String {
+        self.vm.input(0, format!("{command}\n").as_bytes());
+        self.expect("\n> ")
+    }
+
+    fn ends_as(&self, status: Status) -> StopReason {
+        assert_eq!(self.vm.wait(Some(PATIENCE)), status);
+        self.vm.status().1
+    }
+}
+
+#[test]
+fn the_guest_boots_in_both_byte_orders_on_every_family() {
+    for order in ["be", "le"] {
+        for cpu in ["power7", "power8", "power9", "power10"] {
+            let mut g = Guest::booted(&settings(order, cpu, "1"));
+            assert!(g.ask("ids").contains("ok"), "{order} {cpu}");
+            g.vm.input(0, b"off\n");
+            g.ends_as(Status::Shutdown);
+        }
+    }
+}
+
+#[test]
+fn the_guest_reports_the_vcpu_ids_of_the_spec() {
+    for (vsmt, smp) in [(8, "8,cores=2,threads=4"), (4, "8,cores=2,threads=4"), (8, "4"), (2, "4,cores=2,threads=2")] {
+        let s = Settings { vsmt: Some(vsmt), ..settings("be", "power9", smp) };
+        let mut g = Guest::new(&s);
+        g.vm.resume().unwrap();
+        let boot = g.expect("> ");
+        let servers: Vec<u32> = boot
+            .lines()
+            .filter_map(|l| l.strip_prefix("cpu reg=")?.split_once("servers="))
+            .flat_map(|(_, list)| list.split(',').map(|n| n.trim().parse().unwrap()).collect::<Vec<u32>>())
+            .collect();
+        let ids: Vec<u32> = g.vm.spec().vsmt.vcpu_ids().map(|id| id.0).collect();
+        assert_eq!(servers, ids[..servers.len()], "{boot}");
+        assert!(boot.contains(&format!("threads up={}", servers.len())), "{boot}");
+    }
+}
+
+#[test]
+fn interrupts_of_each_kind_arrive() {
+    for ic in ["xics", "xive"] {
+        let s = Settings { ic_mode: Some(ic.into()), vsmt: Some(8), ..settings("le", "power9", "4,cores=2,threads=2") };
+        let mut g = Guest::booted(&s);
+        assert!(g.ask("ipi 9").contains("ok"), "{ic}");
+        g.vm.nmi();
+        let tick = g.ask("tick");
+        assert!(tick.contains("sreset=1"), "{ic}: {tick}");
+    }
+}
+
+#[test]
+fn a_paused_machine_can_be_read_and_its_time_stands_still() {
+    let g = Guest::booted(&settings("be", "power9", "2"));
+    assert!(g.vm.cpu_state(CpuIndex(0)).is_err(), "a running machine's registers are moving");
+    g.vm.pause();
+    assert_eq!(g.vm.status(), (Status::Paused, StopReason::User));
+    let before = g.vm.timebase(CpuIndex(0)).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(g.vm.timebase(CpuIndex(0)).unwrap(), before);
+    assert_ne!(g.vm.cpu_state(CpuIndex(0)).unwrap().nip, 0);
+    let mut g = g;
+    g.vm.resume().unwrap();
+    assert!(g.ask("tb").contains("ok"));
+}
+
+#[test]
+fn a_budget_is_kept_to_the_instruction() {
+    let g = Guest::new(&settings("be", "power8", "1"));
+    for (n, total) in [(1u64, 1u64), (999, 1000), (12_345, 13_345)] {
+        g.vm.resume_for(n).unwrap();
+        assert_eq!(g.ends_as(Status::Paused), StopReason::Budget);
+        assert_eq!(g.vm.instructions().unwrap()[0], total);
+    }
+}
+
+#[test]
+fn stepping_and_breakpoints_stop_where_they_should() {
+    let g = Guest::new(&settings("be", "power9", "1"));
+    let entry = g.vm.cpu_state(CpuIndex(0)).unwrap().nip;
+    g.vm.step(CpuIndex(0)).unwrap();
+    let second = g.vm.cpu_state(CpuIndex(0)).unwrap().nip;
+    assert_ne!(second, entry);
+    g.vm.step(CpuIndex(0)).unwrap();
+    let third = g.vm.cpu_state(CpuIndex(0)).unwrap().nip;
+    g.vm.reset().unwrap();
+    assert_eq!(g.vm.cpu_state(CpuIndex(0)).unwrap().nip, entry);
+    g.vm.set_breakpoints(&[third]).unwrap();
+    g.vm.resume().unwrap();
+    assert_eq!(g.ends_as(Status::Paused), StopReason::Breakpoint(0));
+    assert_eq!(g.vm.cpu_state(CpuIndex(0)).unwrap().nip, third);
+}
+
+#[test]
+fn guests_end_themselves_and_never_the_monitor() {
+    let s = settings("be", "power9", "2");
+    let mut g = Guest::booted(&s);
+    g.vm.input(0, b"panic\n");
+    assert!(matches!(g.ends_as(Status::GuestPanicked), StopReason::Guest(_)));
+    assert!(g.vm.resume().is_err(), "an ended machine does not run on");
+    g.vm.reset().unwrap();
+    g.vm.resume().unwrap();
+    g.expect("> ");
+    g.vm.input(0, b"reboot\n");
+    g.expect("spapr-guest");
+    g.expect("> ");
+    g.vm.input(0, b"loop\n");
+    std::thread::sleep(Duration::from_millis(50));
+    g.vm.pause();
+    assert_eq!(g.vm.halt(CpuIndex(0)).unwrap(), Halt::No);
+    g.vm.reset().unwrap();
+    g.vm.resume().unwrap();
+    g.expect("> ");
+    g.vm.input(0, b"stopall\n");
+    std::thread::sleep(Duration::from_millis(50));
+    g.vm.pause();
+}
+
+#[test]
+fn unknown_and_hostile_hypercalls_are_answered() {
+    let mut g = Guest::booted(&settings("le", "power10", "1"));
+    for (call, status) in [
+        ("hcall 0x7f0", "r3=0xfffffffffffffffe"),
+        ("hcall 0xf001 0x4000000 0x4000000 0 0x80000000 0", "r3="),
+        ("hcall 0xf000 0xfffffffffffffff0", "r3="),
+        ("hcall 0xdc 0x200000000000 0 0xffffffffffffff80", "r3=0xfffffffffffffffc"),
+    ] {
+        let begin = Instant::now();
+        let answer = g.ask(call);
+        assert!(answer.contains(status), "{call}: {answer}");
+        assert!(begin.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn several_machines_run_in_one_process() {
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            std::thread::spawn(|| {
+                let mut g = Guest::booted(&settings("be", "power9", "2"));
+                assert!(g.ask("count 1000").contains("ok"));
+                g.vm.close();
+                assert!(g.vm.resume().is_err());
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|t| t.join().unwrap());
+}
