@@ -301,6 +301,14 @@ fn operands(rng: &mut Rng, row: &Row) -> u64 {
         // PS = 0: the zones are ASCII's, as in the operands made for it.
         set(&mut v, 22, 22, 0);
     }
+    if decimal(n) {
+        // QEMU's bcdcpsgn. and bcdctsq. read an operand again after they wrote the target.
+        let field = |v: u64, first: u32| (v >> first) & 31;
+        while field(v, 21) == field(v, 16) || field(v, 21) == field(v, 11) {
+            let next = (field(v, 21) + 1) & 31;
+            set(&mut v, 6, 10, next);
+        }
+    }
     if row.facility == Facility::Fp && n.starts_with('d') && n.contains('q') {
         v &= !all_even | row.value;
     }

@@ -15,6 +15,7 @@ use crate::cpu::state::LT;
 use crate::cpu::state::SO;
 use crate::cpu::state::Vsr;
 use crate::isa::Insn;
+use crate::softfp::Sign;
 
 /// The functions of this subject.
 #[rustfmt::skip] // One instruction per line.
@@ -42,7 +43,7 @@ const DIGITS: u32 = 31;
 /// A packed decimal number taken apart.
 #[derive(Clone, Copy)]
 struct Number {
-    negative: bool,
+    sign: Sign,
     /// The digits as nibbles, the last in the low nibble; at most 31.
     digits: u128,
     /// The digits are only the last ones of a larger number.
@@ -94,56 +95,56 @@ fn to_integer(digits: u128) -> u128 {
 }
 
 impl Number {
-    fn new(negative: bool, digits: u128) -> Number {
-        Number { negative, digits, overflow: false, nonzero: digits != 0 }
+    fn new(sign: Sign, digits: u128) -> Number {
+        Number { sign, digits, overflow: false, nonzero: digits != 0 }
     }
 
     /// A packed number; `None` if a digit or the sign is none.
     fn unpack(v: Vsr) -> Option<Number> {
         let v = v.value();
-        let negative = match v & 15 {
-            0xa | 0xc | 0xe | 0xf => false,
-            0xb | 0xd => true,
+        let sign = match v & 15 {
+            0xa | 0xc | 0xe | 0xf => Sign::Positive,
+            0xb | 0xd => Sign::Negative,
             _ => return None,
         };
-        all_digits(v >> 4).then(|| Number::new(negative, v >> 4))
+        all_digits(v >> 4).then(|| Number::new(sign, v >> 4))
     }
 
     /// The last 31 digits of an integer of any size.
-    fn of(negative: bool, magnitude: u128) -> Number {
+    fn of(sign: Sign, magnitude: u128) -> Number {
         let limit = 10u128.pow(DIGITS);
-        Number { negative, digits: to_digits(magnitude % limit), overflow: magnitude >= limit, nonzero: magnitude != 0 }
+        Number { sign, digits: to_digits(magnitude % limit), overflow: magnitude >= limit, nonzero: magnitude != 0 }
     }
 
     fn from_integer(v: i128) -> Number {
-        Number::of(v < 0, v.unsigned_abs())
+        Number::of(if v < 0 { Sign::Negative } else { Sign::Positive }, v.unsigned_abs())
     }
 
     fn negated(self) -> Number {
-        Number { negative: !self.negative, ..self }
+        Number { sign: !self.sign, ..self }
     }
 
     fn integer(self) -> i128 {
         let magnitude = to_integer(self.digits) as i128;
-        if self.negative { -magnitude } else { magnitude }
+        if self.sign == Sign::Negative { -magnitude } else { magnitude }
     }
 
     /// Packed, with the preferred sign.
     fn pack(self, ps: u32) -> Vsr {
-        let sign = match (self.negative, ps) {
-            (true, _) => 0xd,
-            (false, 0) => 0xc,
-            (false, _) => 0xf,
+        let sign = match (self.sign, ps) {
+            (Sign::Negative, _) => 0xd,
+            (Sign::Positive, 0) => 0xc,
+            (Sign::Positive, _) => 0xf,
         };
         Vsr::new((self.digits << 4) | sign)
     }
 
     /// CR6's bits.
     fn condition(self) -> u8 {
-        let order = match (self.nonzero, self.negative) {
+        let order = match (self.nonzero, self.sign) {
             (false, _) => EQ,
-            (true, true) => LT,
-            (true, false) => GT,
+            (true, Sign::Negative) => LT,
+            (true, Sign::Positive) => GT,
         };
         order | if self.overflow { SO } else { 0 }
     }
@@ -239,20 +240,20 @@ fn conclude(c: &mut Core, i: Insn, v: Option<Vsr>, condition: u8) -> Step {
 /// bcdcfn.: seven characters U+0030 to U+0039 and a sign U+002B or U+002D.
 fn from_national(v: Vsr) -> Option<Number> {
     let halves = v.halves();
-    let negative = match halves[7] {
-        0x2b => false,
-        0x2d => true,
+    let sign = match halves[7] {
+        0x2b => Sign::Positive,
+        0x2d => Sign::Negative,
         _ => return None,
     };
     let digits = halves[..7].iter().try_fold(0, |v, h| (0x30..=0x39).contains(h).then(|| (v << 4) | u128::from(h & 15)))?;
-    Some(Number::new(negative, digits))
+    Some(Number::new(sign, digits))
 }
 
 /// bcdctn.: the last seven digits as characters (ISA 3.0).
 fn bcdctn(c: &mut Core, i: Insn) -> Step {
     let Some(n) = b(c, i) else { return conclude(c, i, None, SO) };
     let mut halves: [u16; 8] = std::array::from_fn(|k| 0x30 | ((n.digits << 4) >> (4 * (7 - k))) as u16 & 15);
-    halves[7] = if n.negative { 0x2d } else { 0x2b };
+    halves[7] = if n.sign == Sign::Negative { 0x2d } else { 0x2b };
     let overflow = if n.digits >> 28 != 0 { SO } else { 0 };
     conclude(c, i, Some(Vsr::from_halves(halves)), n.condition() | overflow)
 }
@@ -261,15 +262,17 @@ fn bcdctn(c: &mut Core, i: Insn) -> Step {
 fn from_zoned(v: Vsr, ps: u32) -> Option<Number> {
     let bytes = v.bytes();
     let zone = if ps == 0 { 0x3 } else { 0xf };
-    let sign = bytes[15] >> 4;
-    let negative = match (ps, sign) {
-        (0, _) => sign & 4 != 0,
+    let code = bytes[15] >> 4;
+    let sign = match (ps, code) {
+        (0, _) if code & 4 != 0 => Sign::Negative,
+        (0, _) => Sign::Positive,
         (_, 0..=9) => return None,
-        (_, _) => sign == 0xb || sign == 0xd,
+        (_, 0xb | 0xd) => Sign::Negative,
+        (_, _) => Sign::Positive,
     };
     let valid = bytes[..15].iter().all(|x| x >> 4 == zone);
     let digits = bytes.iter().fold(0, |v, x| (v << 4) | u128::from(x & 15));
-    (valid && all_digits(digits)).then(|| Number::new(negative, digits))
+    (valid && all_digits(digits)).then(|| Number::new(sign, digits))
 }
 
 /// bcdctz.: the last sixteen digits in zones (ISA 3.0).
@@ -277,7 +280,7 @@ fn bcdctz(c: &mut Core, i: Insn) -> Step {
     let Some(n) = b(c, i) else { return conclude(c, i, None, SO) };
     let (zone, positive, negative) = if ps(i) == 0 { (0x30, 0x30, 0x70) } else { (0xf0, 0xc0, 0xd0) };
     let mut bytes: [u8; 16] = std::array::from_fn(|k| zone | (n.digits >> (4 * (15 - k))) as u8 & 15);
-    bytes[15] = bytes[15] & 15 | if n.negative { negative } else { positive };
+    bytes[15] = bytes[15] & 15 | if n.sign == Sign::Negative { negative } else { positive };
     let overflow = if n.digits >> 64 != 0 { SO } else { 0 };
     conclude(c, i, Some(Vsr::from_bytes(bytes)), n.condition() | overflow)
 }
@@ -291,7 +294,7 @@ fn bcdctsq(c: &mut Core, i: Insn) -> Step {
 /// bcdcpsgn.: VRA's digits with VRB's sign code (ISA 3.0).
 fn bcdcpsgn(c: &mut Core, i: Insn) -> Step {
     let sign = c.vr(i.frb()).value() & 15;
-    let n = a(c, i).and_then(|a| Some(Number { negative: b(c, i)?.negative, ..a }));
+    let n = a(c, i).and_then(|a| Some(Number { sign: b(c, i)?.sign, ..a }));
     conclude(c, i, n.map(|n| Vsr::new((n.digits << 4) | sign)), n.map_or(SO, Number::condition))
 }
 

@@ -101,8 +101,13 @@ fn extremum(a: u32, b: u32, wanted: Relation) -> u32 {
         Relation::Unordered => softfp::add::<Single, Single>(a, b, &NEAREST).value,
         Relation::Equal if wanted == Relation::Greater => a & b,
         Relation::Equal => a | b,
-        r if r == wanted => a,
-        _ => b,
+        r @ (Relation::Less | Relation::Greater) => {
+            if r == wanted {
+                a
+            } else {
+                b
+            }
+        }
     }
 }
 
