@@ -57,7 +57,7 @@ pub enum Exit {
     Halted,
     /// [`crate::signal::KICK`] was raised; it is still up.
     Kicked,
-    /// The instruction budget is used up.
+    /// The instruction budget is used up, by instructions or by fetches that fail again and again.
     Budget,
     /// A breakpoint that the user set was reached; NIP is its address.
     Breakpoint,
@@ -89,7 +89,8 @@ pub trait Vcpu: Send {
     fn index(&self) -> CpuIndex;
     /// Guest-visible id.
     fn id(&self) -> VcpuId;
-    /// Runs guest code until something needs the machine. `budget` bounds the instructions executed (`None`: no bound).
+    /// Runs guest code until something needs the machine. `budget` bounds the instructions executed and the failed
+    /// fetches together (`None`: no bound).
     fn run(&mut self, budget: Option<u64>) -> Result<Exit>;
     /// Answers the last exit.
     fn complete(&mut self, reply: Reply);

@@ -85,7 +85,9 @@ impl Shared {
                 Ok(exit) => exit,
                 Err(e) => return self.stop(Status::InternalError, StopReason::Internal(e.to_string())),
             };
-            self.return_budget(budget, slot.vcpu.instructions() - before);
+            if exit != Exit::Budget {
+                self.return_budget(budget, slot.vcpu.instructions() - before);
+            }
             match exit {
                 Exit::Kicked => return,
                 Exit::Budget => {}

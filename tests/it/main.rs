@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 mod cas;
 mod differential;
+mod fuzz_smoke;
 mod hcall;
 mod insn;
 mod objdump;

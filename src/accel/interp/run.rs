@@ -161,7 +161,8 @@ impl Interp {
                 Ok(n) => (n, None),
                 Err((n, trap)) => (n, Some(trap)),
             };
-            left = left.saturating_sub(n);
+            // A fetch that fails costs one too: a guest whose interrupt handlers cannot be fetched would never use its budget up.
+            left = left.saturating_sub(n.max(1));
             self.core.instructions += n;
             self.core.slice -= n as i64 + 1;
             let exit = trap.and_then(|t| self.settle(t));
@@ -251,5 +252,35 @@ impl Vcpu for Interp {
 
     fn set_breakpoints(&mut self, at: &[u64]) {
         self.breakpoints = at.to_vec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::cpu_model;
+    use crate::isa::regs::Lpcr;
+    use crate::isa::spr;
+    use crate::memory::GuestMemory;
+    use crate::mmu::partition::Partition;
+
+    #[test]
+    fn a_budget_ends_a_storm_of_failing_fetches() {
+        let mut vcpu = Interp::new(Parts {
+            model: cpu_model::by_name("power9_v2.2").unwrap(),
+            index: CpuIndex(0),
+            id: VcpuId(0),
+            partition: Arc::new(Partition::new(Arc::new(GuestMemory::new(1 << 20).unwrap()))),
+            signals: Arc::default(),
+            clock: Arc::default(),
+            others: Arc::default(),
+        });
+        let s = vcpu.state_mut();
+        // Instruction translation stays on in the handlers, and nothing translates.
+        s.msr = Msr(Msr::SF | Msr::IR | Msr::DR);
+        s.spr[spr::LPCR] = Lpcr::AIL0 | Lpcr::AIL1;
+        s.dec_expiry = i64::MAX as u64;
+        assert_eq!(vcpu.run(Some(1000)).unwrap(), Exit::Budget);
+        assert_eq!(vcpu.instructions(), 0);
     }
 }
