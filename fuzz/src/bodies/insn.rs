@@ -94,7 +94,7 @@ fn follow(vcpu: &mut Interp, input: &mut Input<'_>) {
             Exit::Hcall { .. } | Exit::HcallFromProblemState => Reply::Hcall { status: -2, out: [0; 8], count: input.below(9) },
             Exit::MmioRead { .. } => Reply::Loaded(input.u64()),
             Exit::MmioWrite { .. } => Reply::Stored,
-            Exit::Halted => Reply::Nothing,
+            Exit::Halted | Exit::SystemReset => Reply::Nothing,
             Exit::Budget => break,
             Exit::Kicked | Exit::Breakpoint => panic!("nobody kicks, and there is no breakpoint"),
         };
