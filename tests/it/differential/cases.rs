@@ -297,6 +297,10 @@ fn operands(rng: &mut Rng, row: &Row) -> u64 {
         // QEMU has only the values 0 and 1 of L; the book also has 3, 4 and 6 (ISA II 4.3.2).
         set(&mut v, 8, 9, 0);
     }
+    if (n.starts_with("xv") || n.starts_with("pmxv")) && n.contains("ger") {
+        // Operands that overlap the accumulator (VSRs 0 to 31) are an invalid form; an upper register (AX, BX) never does.
+        v |= 0b110;
+    }
     if n == "bcdcfz." {
         // PS = 0: the zones are ASCII's, as in the operands made for it.
         set(&mut v, 22, 22, 0);

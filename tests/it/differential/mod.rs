@@ -75,7 +75,8 @@ const FPRF: u64 = Fpscr::C | Fpscr::FL | Fpscr::FG | Fpscr::FE | Fpscr::FU;
 const FIRST: &str = "mffs* mcrfs";
 
 /// Rows that are compared without directed rounding: the book negates what was rounded, QEMU rounds what was negated (ISA I 4.6.6.2).
-const NEAREST: &str = "fnm* xsnm* xvnm*";
+const NEAREST: &str =
+    "fnm* xsnm* xvnm* xvf32gern* xvf64gern* xvf16ger2n* xvbf16ger2n* pmxvf32gern* pmxvf64gern* pmxvf16ger2n* pmxvbf16ger2n*";
 
 /// Whether `names`, separated by spaces, have `name`; a star at the end of one stands for anything.
 fn among(names: &str, name: &str) -> bool {
