@@ -1,7 +1,9 @@
 //! The device tree: our live form over a library's flattened one.
 //!
 //! Firmware hands out a *live* tree (Open Firmware's client interface walks and changes it), so nodes keep their properties in order as raw bytes.
-//! Flattening and the text form are dtoolkit's. A tree that comes from the guest (H_UPDATE_DT) is bounded before it is parsed.
+//! Flattening is dtoolkit's; the text form is in `dts`. A tree that comes from the guest (H_UPDATE_DT) is bounded before it is parsed.
+
+mod dts;
 
 use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::DeviceTree;
@@ -144,7 +146,7 @@ impl Tree {
 
     /// The text form (DTS).
     pub fn to_dts(&self) -> String {
-        self.to_model().to_string()
+        dts::text(self)
     }
 
     /// Reads a flattened tree from anywhere, the guest included (Devicetree Specification, 5). The library's reader refuses property

@@ -27,6 +27,8 @@ from spapr.errors import (
     StateError,
 )
 from spapr.explanation import Explanation, explain
+from spapr.machine import Machine, Stop, console
+from spapr.trace import ConsoleEvent, HcallEvent
 
 __all__ = [
     "HOSTS",
@@ -37,19 +39,24 @@ __all__ = [
     "Caps",
     "ConfigError",
     "ConsoleClosed",
+    "ConsoleEvent",
     "ConsoleMatch",
     "ConsoleTimeout",
     "Explanation",
     "GuestMemoryError",
     "GuestPanic",
     "GuestTimeout",
+    "HcallEvent",
     "HostError",
+    "Machine",
     "MachineConfig",
     "NumaNode",
     "Smp",
     "SpaprError",
     "SpaprWarning",
     "StateError",
+    "Stop",
+    "console",
     "errors",
     "explain",
 ]

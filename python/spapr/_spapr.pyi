@@ -1,7 +1,7 @@
-from _typeshed import Incomplete
-from typing import Final, SupportsIndex, final
+from _typeshed import Incomplete, SupportsGetItem
+from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "Answer", "explain", "hosts", "machine_versions", "resolve", "rulesets"]
+__all__ = ["VERSION", "Answer", "Console", "Cpu", "Ram", "RamView", "Vm", "disassemble", "explain", "hcall_name", "hosts", "machine_versions", "msr_fields", "resolve", "rulesets", "spr_names"]
 
 VERSION: Final[str]
 """
@@ -38,9 +38,242 @@ class Answer:
     @property
     def vsmt(self, /) -> int | None: ...
 
+@final
+class Console:
+    """
+    The host end of a terminal.
+    """
+    def input(self, /, data: bytes) -> int:
+        """
+        Types bytes; how many were taken.
+        """
+    def output(self, /, start: SupportsIndex, most: SupportsIndex) -> bytes:
+        """
+        Up to `most` bytes of the output from a position.
+        """
+    def size(self, /) -> int:
+        """
+        Bytes of output so far.
+        """
+    def wait(self, /, seen: SupportsIndex, timeout: SupportsFloat | SupportsIndex | None) -> int | None:
+        """
+        Waits for output beyond `seen`; how much there is then. `seen` itself: nothing will follow. None: the time is over.
+        """
+
+@final
+class Cpu:
+    """
+    Registers of a vCPU.
+    """
+    @property
+    def cr(self, /) -> int:
+        """
+        Condition register.
+        """
+    @property
+    def ctr(self, /) -> int:
+        """
+        Count register.
+        """
+    @property
+    def fpscr(self, /) -> int:
+        """
+        Floating-point status and control register.
+        """
+    @property
+    def gpr(self, /) -> Incomplete:
+        """
+        General purpose registers.
+        """
+    @property
+    def lr(self, /) -> int:
+        """
+        Link register.
+        """
+    @property
+    def msr(self, /) -> int:
+        """
+        Machine state register.
+        """
+    @property
+    def nip(self, /) -> int:
+        """
+        Address of the next instruction.
+        """
+    @property
+    def slb(self, /) -> list[tuple[int, int, int]]:
+        """
+        Segment lookaside buffer entries that are in use: index, RB, RS of slbmte.
+        """
+    def spr(self, /, name: str) -> int:
+        """
+        A special purpose register by name.
+        """
+    def spr_number(self, /, number: SupportsIndex) -> int:
+        """
+        A special purpose register by number.
+        """
+    @property
+    def state(self, /) -> str:
+        """
+        `running`, or why the vCPU executes nothing: `ceded`, `awaits-prod`, `stopped`.
+        """
+    @property
+    def timebase(self, /) -> int:
+        """
+        Timebase.
+        """
+    @property
+    def vscr(self, /) -> int:
+        """
+        Vector status and control register.
+        """
+    @property
+    def vsr(self, /) -> Incomplete:
+        """
+        Vector-scalar registers: two doublewords each, the most significant first.
+        """
+    @property
+    def xer(self, /) -> int:
+        """
+        Fixed-point exception register.
+        """
+
+@final
+class Ram:
+    """
+    Guest RAM.
+    """
+    def read(self, /, at: SupportsIndex, size: SupportsIndex) -> bytes:
+        """
+        Copies bytes out, also while vCPUs run.
+        """
+    def size(self, /) -> int:
+        """
+        Bytes of RAM.
+        """
+    def view(self, /, at: SupportsIndex, size: SupportsIndex) -> RamView:
+        """
+        Shows bytes in place, read-only, while no vCPU runs.
+        """
+    def write(self, /, at: SupportsIndex, data: bytes) -> None:
+        """
+        Copies bytes in, also while vCPUs run.
+        """
+
+@final
+class RamView:
+    """
+    A range of guest RAM as a buffer.
+    """
+
+@final
+class Vm:
+    """
+    A machine and its threads.
+    """
+    def __new__(cls, /, config: Incomplete) -> Vm:
+        """
+        Builds a machine and loads its images; nothing runs yet.
+        """
+    def close(self, /) -> None:
+        """
+        Ends the machine; the consoles' logs stay.
+        """
+    def console(self, /, index: SupportsIndex) -> Console:
+        """
+        A terminal.
+        """
+    def consoles(self, /) -> int:
+        """
+        How many terminals there are.
+        """
+    def cpu(self, /, cpu: SupportsIndex) -> Cpu:
+        """
+        A copy of a vCPU's registers.
+        """
+    def dtb(self, /) -> bytes:
+        """
+        The device tree as the guest has it now, flattened.
+        """
+    def dts(self, /) -> str:
+        """
+        The device tree as the guest has it now, as text.
+        """
+    def instructions(self, /) -> list[int]:
+        """
+        Instructions executed by each vCPU.
+        """
+    def nmi(self, /) -> None:
+        """
+        Raises a system reset interrupt on every vCPU.
+        """
+    def pause(self, /) -> None:
+        """
+        Stops all vCPUs.
+        """
+    def powerdown(self, /) -> None:
+        """
+        Asks the guest to shut down.
+        """
+    def ram(self, /) -> Ram:
+        """
+        Guest RAM.
+        """
+    def record_hcalls(self, /, capacity: SupportsIndex) -> None:
+        """
+        Records hypercalls, the last `capacity` of them; 0 ends it.
+        """
+    def reset(self, /) -> None:
+        """
+        Starts the machine from its images again.
+        """
+    def resume(self, /, instructions: SupportsIndex | None) -> None:
+        """
+        Lets the vCPUs run, at most for so many instructions of all together.
+        """
+    def set_breakpoints(self, /, at: SupportsGetItem[int, SupportsIndex]) -> None:
+        """
+        The addresses at which the machine stops.
+        """
+    def set_register(self, /, cpu: SupportsIndex, name: str, value: SupportsIndex) -> None:
+        """
+        Changes a register of a vCPU.
+        """
+    def status(self, /) -> tuple[str, str, str]:
+        """
+        QEMU's name of the run state; why the machine stopped, in one word; and what is said of it.
+        """
+    def step(self, /, cpu: SupportsIndex) -> None:
+        """
+        Executes one instruction of one vCPU.
+        """
+    def take_hcalls(self, /) -> list[tuple[int, int, list[int], int | None]]:
+        """
+        Takes the hypercalls recorded so far.
+        """
+    def translate(self, /, cpu: SupportsIndex, ea: SupportsIndex) -> int | None:
+        """
+        The guest real address of a vCPU's effective address; None if it has no translation.
+        """
+    def wait(self, /, timeout: SupportsFloat | SupportsIndex | None) -> bool:
+        """
+        Waits until the machine does not run; whether it came to that.
+        """
+
+def disassemble(image: SupportsIndex, at: SupportsIndex) -> tuple[str, int]:
+    """
+    An instruction as text, and its length in bytes. The prefix of a prefixed instruction is the upper half of `image`.
+    """
+
 def explain(*, ruleset: str | None = None, machine: str, host: str, threads: SupportsIndex, vsmt: SupportsIndex | None = None, cpus: SupportsIndex | None = None, max_cpus: SupportsIndex | None = None, ic_mode: str | None = None, cpu: str | None = None, max_cpu_compat: str | None = None) -> Answer:
     """
     Asks what a machine comes to, without starting anything.
+    """
+
+def hcall_name(number: SupportsIndex) -> str | None:
+    """
+    The name of a hypercall; None for an unknown number.
     """
 
 def hosts() -> list[tuple[str, str]]:
@@ -53,6 +286,11 @@ def machine_versions() -> list[str]:
     The machine versions, newest first.
     """
 
+def msr_fields() -> list[tuple[str, int]]:
+    """
+    The fields of the MSR: name and mask, highest first.
+    """
+
 def resolve(config: Incomplete) -> tuple[dict, list[tuple[str, str, str]]]:
     """
     Checks a configuration: a dictionary of the settled values, and what is odd but starts as `(setting, message, hint)`.
@@ -61,4 +299,9 @@ def resolve(config: Incomplete) -> tuple[dict, list[tuple[str, str, str]]]:
 def rulesets() -> list[str]:
     """
     The names of the rulesets, oldest first.
+    """
+
+def spr_names() -> list[str]:
+    """
+    The names of the special purpose registers.
     """

@@ -15,8 +15,18 @@ __all__ = ["main"]
 
 EXIT_OK = 0
 """The guest powered itself off."""
+EXIT_INTERNAL = 1
+"""spapr itself failed."""
 EXIT_REFUSED = 2
 """A setting, a file or the host refuses; standard error says what to change."""
+EXIT_PANIC = 3
+"""The guest panicked."""
+EXIT_TIMEOUT = 4
+"""The guest still ran when --timeout was over."""
+EXIT_STOPPED = 5
+"""The guest stopped without powering off (a watchdog, or it suspended itself)."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C, or Ctrl-A x on the terminal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +72,22 @@ def explain(words: Sequence[str]) -> int:
     return EXIT_OK if answer.starts else EXIT_REFUSED
 
 
+def run(words: Sequence[str]) -> int:
+    """Boots a kernel, with its console on the terminal."""
+    from spapr.run import main as run_main
+
+    return run_main(words)
+
+
+def demo(words: Sequence[str]) -> int:
+    """Boots the embedded guest as different hosts would have, and shows its vcpu ids."""
+    from spapr.demo import main as demo_main
+
+    if words:
+        raise spapr.ConfigError("demo", f"{words[0]!r} is not for it", "use python -m spapr demo")
+    return demo_main()
+
+
 def names(words: Sequence[str]) -> int:
     """Lists the machine versions, rulesets and host profiles."""
     print("machines:", " ".join(spapr.MACHINES))
@@ -71,4 +97,4 @@ def names(words: Sequence[str]) -> int:
     return EXIT_OK
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"explain": explain, "names": names}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run, "demo": demo, "explain": explain, "names": names}

@@ -42,6 +42,7 @@ struct PyNode {
 /// The attributes of `spapr.MachineConfig`.
 #[derive(FromPyObject)]
 pub struct PyConfig {
+    pub(super) accel: String,
     machine: String,
     cpu: Option<String>,
     smp: PySmp,
@@ -133,6 +134,7 @@ fn settled<'py>(py: Python<'py>, spec: &MachineSpec) -> PyResult<Bound<'py, PyDi
     to.set_item("numa", nodes)?;
     // As for ic-mode: what was no option then is none now, so that the settled machine can be asked for again.
     to.set_item("vsmt", spec.ruleset.rules().settable.then(|| spec.vsmt.stride()))?;
+    to.set_item("stride", spec.vsmt.stride())?;
     to.set_item("ruleset", spec.ruleset.name())?;
     to.set_item("host", spec.host.name)?;
     to.set_item("caps", caps)?;

@@ -7,13 +7,25 @@
 use pyo3::prelude::pymodule;
 
 mod config;
+mod cpu;
 mod errors;
 mod explain;
+mod held;
+mod ram;
+mod vm;
 
 #[pymodule]
 mod _spapr {
     #[pymodule_export]
     use super::config::resolve;
+    #[pymodule_export]
+    use super::cpu::Cpu;
+    #[pymodule_export]
+    use super::cpu::disassemble;
+    #[pymodule_export]
+    use super::cpu::msr_fields;
+    #[pymodule_export]
+    use super::cpu::spr_names;
     #[pymodule_export]
     use super::explain::Answer;
     #[pymodule_export]
@@ -24,6 +36,16 @@ mod _spapr {
     use super::explain::machine_versions;
     #[pymodule_export]
     use super::explain::rulesets;
+    #[pymodule_export]
+    use super::ram::Ram;
+    #[pymodule_export]
+    use super::ram::RamView;
+    #[pymodule_export]
+    use super::vm::Console;
+    #[pymodule_export]
+    use super::vm::Vm;
+    #[pymodule_export]
+    use super::vm::hcall_name;
 
     /// Version of the package.
     #[pymodule_export]

@@ -82,7 +82,15 @@ fn bclr(c: &mut Core, i: Insn) -> Step {
 
 /// bcctr: conditional branch to the count register; the forms that decrement CTR are invalid and act as if they did not (ISA I 2.4).
 fn bcctr(c: &mut Core, i: Insn) -> Step {
-    indirect(c, i, c.ctr & !3)
+    let target = c.ctr & !3;
+    if i.bo() & 4 == 0 {
+        // An invalid form that server processors carry out as "test, then decrement". Linux flushes the count cache with it (BO = 2, CTR not
+        // 0: never taken), so it has to do what they do (departs: the book leaves it undefined; QEMU does the same).
+        let taken = (c.ctr & c.ea_mask != 0) ^ (i.bo() & 2 != 0);
+        c.ctr = c.ctr.wrapping_sub(1);
+        return if taken { indirect(c, i, target) } else { not_taken(c, i) };
+    }
+    indirect(c, i, target)
 }
 
 /// bctar: conditional branch to the target address register (ISA I 2.4).

@@ -1,0 +1,280 @@
+"""A machine: built from a configuration, started, talked to, looked into, ended.
+
+The vCPUs run on threads of their own. Every call here that waits lets other Python threads run, so one process can have many
+machines, each with a thread that talks to it; and Ctrl-C during a wait pauses the machine and leaves it as it is, to be looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+from spapr import _spapr
+from spapr.config import MachineConfig, MachineSettings
+from spapr.terminal import Console, Pattern, check_timeout
+from spapr.errors import ConfigError, ConsoleClosed, ConsoleTimeout, GuestMemoryError, GuestPanic, GuestTimeout, SpaprError
+from spapr.ram import Ram
+from spapr.registers import Cpu, Instruction
+from spapr.sizes import format_size
+from spapr.trace import Trace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Machine", "Stop", "Until", "console"]
+
+_ENDED = ("shutdown", "guest-panicked", "internal-error", "watchdog")
+
+
+@dataclass(frozen=True)
+class Until:
+    """A text on a console, as an end for `Machine.run`."""
+
+    pattern: Pattern
+    index: int = 0
+
+
+def console(pattern: Pattern, index: int = 0) -> Until:
+    """For `Machine.run(until=…)`: until console `index` says what matches `pattern`."""
+    return Until(pattern, index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Why `Machine.run` came back. The machine does not run."""
+
+    reason: str
+    """`console`, `instructions`, `breakpoint`, `user` (somebody paused it), or the status with which the guest ended."""
+    status: str
+    """The machine's status."""
+    match: re.Match[str] | None = None
+    """What the console said, if that was the reason."""
+    text: str = ""
+    """What else is known."""
+
+
+class Machine:
+    """A pseries machine.
+
+    Settings are those of `MachineConfig`, by keyword, alone or on top of a configuration. A context manager: its end is the machine's.
+
+    ```python
+    with spapr.Machine(machine="pseries-2.12", cpu="power9", smp="8,cores=2,threads=4", vsmt=8, memory="1G", kernel="vmlinux") as vm:
+        vm.start()
+        vm.console.expect("login:", fail_on="Kernel panic", timeout=120)
+    ```
+    """
+
+    def __init__(self, config: MachineConfig | None = None, /, **settings: Unpack[MachineSettings]) -> None:
+        asked = MachineConfig(**settings) if config is None else config.replace(**settings) if settings else config
+        if not isinstance(asked, MachineConfig):
+            raise ConfigError("config", f"{config!r} is no MachineConfig", "use spapr.MachineConfig(…), or settings by keyword")
+        self.config: MachineConfig = asked.resolved()
+        """The configuration, every default filled in."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            settled, _ = _spapr.resolve(asked)
+        self.vsmt: int = settled["stride"]
+        """The distance between the ids of neighbouring cores."""
+        self._vcpu_ids: list[int] = settled["vcpu_ids"]
+        self._vm = _spapr.Vm(asked)
+        self.consoles: tuple[Console, ...] = tuple(Console(self, self._vm.console(n), n) for n in range(self._vm.consoles()))
+        """The virtual terminals."""
+        self.cpus: tuple[Cpu, ...] = tuple(Cpu(self._vm, n, self._vcpu_ids[n]) for n in range(self.config.smp.cpus or 1))
+        """The vCPUs."""
+        self.ram = Ram(self._vm)
+        """Guest RAM."""
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Lets the guest run. Comes back at once."""
+        self._vm.resume(None)
+
+    def resume(self) -> None:
+        """Lets a paused guest run on. Comes back at once."""
+        self._vm.resume(None)
+
+    def pause(self) -> None:
+        """Stops all vCPUs, and the guest's clock with them."""
+        self._vm.pause()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[Machine]:
+        """Pauses the machine for the length of a `with` block; it runs on afterwards if it ran before."""
+        ran = self.status == "running"
+        self.pause()
+        try:
+            yield self
+        finally:
+            if ran and self.status == "paused":
+                self.resume()
+
+    def step(self, cpu: int = 0, count: int = 1) -> None:
+        """Executes instructions of one vCPU of a paused machine."""
+        for _ in range(count):
+            self.cpus[cpu].step()
+
+    def run(self, *, until: Pattern | Until | None = None, max_instructions: int | None = None, timeout: float | None = None) -> Stop:
+        """Lets the guest run and waits: until its console says something (`until`), all vCPUs together have executed `max_instructions`, or it stops
+        by itself. The machine does not run afterwards, whatever the reason.
+
+        Raises `GuestPanic` if the guest panics and `GuestTimeout` after `timeout` seconds.
+        """
+        check_timeout(timeout)
+        if max_instructions is not None and max_instructions < 1:
+            raise ConfigError("max_instructions", f"{max_instructions} is nothing to run", "use max_instructions=1 or more, or leave it out")
+        self._vm.resume(max_instructions)
+        match = None
+        try:
+            if until is None:
+                self.wait(timeout=timeout)
+            else:
+                match = self._run_until(until if isinstance(until, Until) else Until(until), timeout)
+        finally:
+            self.pause()
+        status, reason, text = self._vm.status()
+        if match is not None:
+            return Stop(reason="console", status=status, match=match, text=text)
+        if status == "guest-panicked":
+            raise GuestPanic(f"the guest panicked{f' ({text})' if text else ''}", self.console.tail() if self.consoles else "")
+        return Stop(reason=status if status in _ENDED else reason, status=status, text=text)
+
+    def _run_until(self, until: Until, timeout: float | None) -> re.Match[str] | None:
+        try:
+            return self.consoles[until.index].expect(until.pattern, timeout=timeout)
+        except (ConsoleClosed, GuestPanic):
+            return None
+        except ConsoleTimeout as error:
+            raise GuestTimeout(error.message, error.tail) from None
+
+    def wait(self, *, timeout: float | None = None) -> str:
+        """Waits until the machine does not run; its status then. Raises `GuestTimeout` after `timeout` seconds; the machine runs on."""
+        check_timeout(timeout)
+        try:
+            stopped = self._vm.wait(timeout)
+        except KeyboardInterrupt:
+            self.pause()
+            raise
+        if not stopped:
+            raise GuestTimeout(f"the machine still runs after {timeout} s", self.console.tail() if self.consoles else "")
+        return self.status
+
+    def reset(self) -> None:
+        """Starts the machine from its images again, as a reset button would. It runs if it ran before; if it had ended, `resume` it."""
+        self._vm.reset()
+
+    def shutdown(self, *, timeout: float | None = None) -> None:
+        """Asks the guest to shut down, as a power button would; with `timeout`, waits so many seconds until it has."""
+        check_timeout(timeout)
+        self._vm.powerdown()
+        if timeout is None:
+            return
+        deadline = time.monotonic() + timeout
+        while (status := self.wait(timeout=max(0.0, deadline - time.monotonic()))) not in _ENDED:
+            raise GuestTimeout(f"the machine is {status} and can't shut down; resume() it first", self.console.tail() if self.consoles else "")
+
+    def nmi(self) -> None:
+        """Raises a system reset interrupt on every vCPU: a guest kernel's debugger, or its death."""
+        self._vm.nmi()
+
+    def close(self) -> None:
+        """Ends the machine and frees its memory. What its consoles said stays. Does nothing the second time."""
+        self._vm.close()
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what it is ---
+
+    @property
+    def status(self) -> str:
+        """QEMU's name of the run state: `prelaunch`, `running`, `paused`, `shutdown`, `guest-panicked`, `internal-error`, …"""
+        return self._vm.status()[0]
+
+    @property
+    def status_text(self) -> str:
+        """What is known of why the machine does not run, such as a panicking guest's own words."""
+        return self._vm.status()[2]
+
+    @property
+    def vcpu_ids(self) -> NDArray[np.uint32]:
+        """The vcpu ids by index."""
+        import numpy as np
+
+        return np.array(self._vcpu_ids, dtype=np.uint32)
+
+    @property
+    def console(self) -> Console:
+        """The first terminal."""
+        if not self.consoles:
+            raise ConfigError("vtys", "the machine has no terminal", "use vtys=1 or more")
+        return self.consoles[0]
+
+    @property
+    def instructions(self) -> int:
+        """Instructions executed so far by all vCPUs together. The machine must not run."""
+        return sum(self._vm.instructions())
+
+    @property
+    def dts(self) -> str:
+        """The device tree as the guest has it now, as source text."""
+        return self._vm.dts()
+
+    @property
+    def dtb(self) -> bytes:
+        """The device tree as the guest has it now, flattened."""
+        return self._vm.dtb()
+
+    def disassemble(self, address: int, count: int = 8, *, cpu: int = 0) -> list[Instruction]:
+        """Instructions at an effective address, as a vCPU of a machine that does not run would fetch them. Ends early where nothing is mapped."""
+        little = bool(self.cpus[cpu].msr.LE)
+        rows: list[Instruction] = []
+        while len(rows) < count:
+            word = self._fetch(address, cpu, little)
+            if word is None:
+                break
+            suffix = self._fetch(address + 4, cpu, little) if word >> 26 == 1 else None
+            image = word if suffix is None else word << 32 | suffix
+            text, size = _spapr.disassemble(image, address)
+            rows.append(Instruction(address, image, text))
+            address += size
+        return rows
+
+    def _fetch(self, address: int, cpu: int, little_endian: bool) -> int | None:
+        at = self.cpus[cpu].translate(address)
+        try:
+            return None if at is None else self.ram.read_int(at, 4, little_endian=little_endian)
+        except GuestMemoryError:
+            return None
+
+    def set_breakpoints(self, addresses: Iterable[int]) -> None:
+        """The effective addresses at which a vCPU stops the machine, in place of those before. The machine must not run."""
+        self._vm.set_breakpoints(list(addresses))
+
+    def trace(self, events: Iterable[str] = ("hcall",), *, capacity: int = 65536) -> Trace:
+        """Begins to record events (`hcall`, `console`); iterate over the result to take them."""
+        return Trace(self, events, capacity)
+
+    def __repr__(self) -> str:
+        smp = self.config.smp
+        try:
+            status = self.status
+        except SpaprError:
+            status = "in another process"
+        return (
+            f"<spapr.Machine {self.config.machine} {self.config.cpu}: {smp.cpus} vcpus, {smp.threads} threads per core, "
+            f"vsmt={self.vsmt}, {format_size(self.config.memory)}, {status}>"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a running machine can't be pickled; pickle vm.config and make a Machine of it where it is needed")

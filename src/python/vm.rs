@@ -1,0 +1,240 @@
+//! `_spapr.Vm` and `_spapr.Console`: a machine's life, and the host end of its terminals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::Bound;
+use pyo3::PyResult;
+use pyo3::Python;
+use pyo3::prelude::pyclass;
+use pyo3::prelude::pymethods;
+use pyo3::types::PyBytes;
+
+use crate::accel::AccelKind;
+use crate::error::Error;
+use crate::python::config::PyConfig;
+use crate::python::cpu::Cpu;
+use crate::python::held::Held;
+use crate::python::ram::Ram;
+use crate::spapr::hcall;
+use crate::spapr::spec::Settings;
+use crate::spapr::spec::check;
+use crate::units::CpuIndex;
+use crate::vm::Options;
+use crate::vm::Status;
+use crate::vm::StopReason;
+
+/// A machine and its threads.
+#[pyclass(frozen, module = "spapr._spapr")]
+pub struct Vm(Arc<Held>);
+
+/// A hypercall as recorded: vCPU, number, arguments, r3 after it.
+type Hcall = (u32, u64, [u64; 9], Option<i64>);
+
+/// A Python timeout in seconds; what no clock can hold is for ever.
+fn duration(seconds: Option<f64>) -> Option<Duration> {
+    seconds.and_then(|s| Duration::try_from_secs_f64(s.max(0.0)).ok())
+}
+
+#[pymethods]
+impl Vm {
+    /// Builds a machine and loads its images; nothing runs yet.
+    #[new]
+    fn new(py: Python<'_>, config: PyConfig) -> PyResult<Vm> {
+        let accel = accelerator(&config.accel)?;
+        let settings = Settings::from(config);
+        let vm = py.detach(|| crate::vm::Vm::new(check(&settings)?, Options { accel, ..Options::default() }))?;
+        Ok(Vm(Held::new(vm)))
+    }
+
+    /// Lets the vCPUs run, at most for so many instructions of all together.
+    fn resume(&self, py: Python<'_>, instructions: Option<u64>) -> PyResult<()> {
+        py.detach(|| {
+            self.0.unwatched("run", |vm| match instructions {
+                None => vm.resume(),
+                Some(count) => vm.resume_for(count),
+            })
+        })
+    }
+
+    /// Stops all vCPUs.
+    fn pause(&self, py: Python<'_>) -> PyResult<()> {
+        let vm = self.0.vm("pause")?;
+        py.detach(|| vm.pause());
+        Ok(())
+    }
+
+    /// Starts the machine from its images again.
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.unwatched("reset", crate::vm::Vm::reset))
+    }
+
+    /// Asks the guest to shut down.
+    fn powerdown(&self) -> PyResult<()> {
+        self.0.vm("shutdown")?.powerdown();
+        Ok(())
+    }
+
+    /// Raises a system reset interrupt on every vCPU.
+    fn nmi(&self) -> PyResult<()> {
+        self.0.vm("nmi")?.nmi();
+        Ok(())
+    }
+
+    /// Ends the machine; the consoles' logs stay.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.0.close())?)
+    }
+
+    /// QEMU's name of the run state; why the machine stopped, in one word; and what is said of it.
+    fn status(&self) -> PyResult<(&'static str, &'static str, String)> {
+        let (status, reason) = self.0.status()?;
+        let (why, text) = match reason {
+            StopReason::None => ("none", String::new()),
+            StopReason::User => ("user", String::new()),
+            StopReason::Budget => ("instructions", String::new()),
+            StopReason::Breakpoint(cpu) => ("breakpoint", format!("cpu {cpu}")),
+            StopReason::Guest(text) => ("guest", text),
+            StopReason::Internal(text) => ("internal-error", text),
+        };
+        Ok((status.name(), why, text))
+    }
+
+    /// Waits until the machine does not run; whether it came to that.
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let vm = self.0.vm("wait")?;
+        let stopped = self.0.patiently(py, duration(timeout), |left| Ok((vm.wait(Some(left)) != Status::Running).then_some(())))?;
+        Ok(stopped.is_some())
+    }
+
+    /// Executes one instruction of one vCPU.
+    fn step(&self, py: Python<'_>, cpu: u32) -> PyResult<()> {
+        py.detach(|| self.0.unwatched("step", |vm| vm.step(CpuIndex(cpu))))
+    }
+
+    /// How many terminals there are.
+    fn consoles(&self) -> usize {
+        self.0.consoles()
+    }
+
+    /// A terminal.
+    fn console(&self, index: usize) -> Console {
+        Console { held: Arc::clone(&self.0), index }
+    }
+
+    /// A copy of a vCPU's registers.
+    fn cpu(&self, py: Python<'_>, cpu: u32) -> PyResult<Cpu> {
+        let vm = self.0.vm("read registers")?;
+        Ok(py.detach(|| Cpu::read(&vm, CpuIndex(cpu)))?)
+    }
+
+    /// Changes a register of a vCPU.
+    fn set_register(&self, cpu: u32, name: &str, value: u64) -> PyResult<()> {
+        let vm = self.0.vm("write registers")?;
+        Ok(Cpu::write(&vm, CpuIndex(cpu), name, value)?)
+    }
+
+    /// Guest RAM.
+    fn ram(&self) -> Ram {
+        Ram::new(Arc::clone(&self.0))
+    }
+
+    /// The guest real address of a vCPU's effective address; None if it has no translation.
+    fn translate(&self, cpu: u32, ea: u64) -> PyResult<Option<u64>> {
+        Ok(self.0.vm("translate")?.translate(CpuIndex(cpu), ea)?)
+    }
+
+    /// Instructions executed by each vCPU.
+    fn instructions(&self) -> PyResult<Vec<u64>> {
+        Ok(self.0.vm("count instructions")?.instructions()?)
+    }
+
+    /// The device tree as the guest has it now, as text.
+    fn dts(&self) -> PyResult<String> {
+        Ok(self.0.vm("dts")?.device_tree().to_dts())
+    }
+
+    /// The device tree as the guest has it now, flattened.
+    fn dtb<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.0.vm("dtb")?.device_tree().to_dtb()))
+    }
+
+    /// The addresses at which the machine stops.
+    fn set_breakpoints(&self, at: Vec<u64>) -> PyResult<()> {
+        Ok(self.0.vm("breakpoints")?.set_breakpoints(&at)?)
+    }
+
+    /// Records hypercalls, the last `capacity` of them; 0 ends it.
+    fn record_hcalls(&self, capacity: usize) -> PyResult<()> {
+        self.0.vm("trace")?.record_hcalls(capacity);
+        Ok(())
+    }
+
+    /// Takes the hypercalls recorded so far.
+    fn take_hcalls(&self) -> PyResult<Vec<Hcall>> {
+        Ok(self.0.vm("trace")?.take_hcalls().into_iter().map(|r| (r.cpu, r.number, r.args, r.status)).collect())
+    }
+}
+
+/// The host end of a terminal.
+#[pyclass(frozen, module = "spapr._spapr")]
+pub struct Console {
+    held: Arc<Held>,
+    index: usize,
+}
+
+#[pymethods]
+impl Console {
+    /// Bytes of output so far.
+    fn size(&self) -> PyResult<u64> {
+        Ok(self.held.console(self.index)?.output_len())
+    }
+
+    /// Up to `most` bytes of the output from a position.
+    fn output<'py>(&self, py: Python<'py>, start: u64, most: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.held.console(self.index)?.output(start, most)))
+    }
+
+    /// Waits for output beyond `seen`; how much there is then. `seen` itself: nothing will follow. None: the time is over.
+    fn wait(&self, py: Python<'_>, seen: u64, timeout: Option<f64>) -> PyResult<Option<u64>> {
+        self.held.wait_output(py, self.index, seen, duration(timeout))
+    }
+
+    /// Types bytes; how many were taken.
+    fn input(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
+        let vm = self.held.vm("console.write")?;
+        Ok(py.detach(|| vm.input(self.index, data)))
+    }
+}
+
+fn accelerator(name: &str) -> Result<AccelKind, Error> {
+    let refuse = |problem: String| {
+        let hint = "use accel=\"interp\", or leave it out".to_string();
+        Err(Error::Accel { accel: name.to_string(), problem, hint })
+    };
+    match name {
+        "auto" | "interp" => Ok(AccelKind::Interp),
+        "kvm" => refuse(kvm_absence()),
+        "tcg" => refuse("the translator is not part of this version".to_string()),
+        other => Err(Error::config("accel", format!("there is no accelerator {other:?}"), "use accel=\"interp\", or leave it out")),
+    }
+}
+
+/// Why KVM can't run a guest of ours here, in one sentence.
+fn kvm_absence() -> String {
+    let arch = std::env::consts::ARCH;
+    let device = match std::fs::metadata("/dev/kvm") {
+        Ok(_) => "it has /dev/kvm, but",
+        Err(_) => "it has no /dev/kvm, and",
+    };
+    match arch {
+        "powerpc64" => format!("this host is {arch}: {device} spapr does not use KVM in this version"),
+        _ => format!("this host is {arch}: {device} KVM runs PowerPC guests on POWER hosts only"),
+    }
+}
+
+/// The name of a hypercall; None for an unknown number.
+#[pyo3::prelude::pyfunction]
+pub fn hcall_name(number: u64) -> Option<&'static str> {
+    hcall::TABLE.binary_search_by_key(&number, |row| row.number).ok().map(|row| hcall::TABLE[row].name)
+}
