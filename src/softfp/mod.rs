@@ -19,6 +19,7 @@
 
 mod compare;
 mod convert;
+pub mod decimal;
 mod format;
 mod ops;
 mod round;

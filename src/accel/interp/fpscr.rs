@@ -127,6 +127,15 @@ pub fn scalar<F: Format>(c: &mut Core, result: &Rounded<F::Bits>) -> Verdict {
     verdict
 }
 
+/// Records a scalar result whose class is known (decimal numbers): exceptions, FR, FI and FPRF.
+pub fn classified(c: &mut Core, flags: Flags, class: (Sign, Class)) -> Verdict {
+    let verdict = rounded(&mut c.fpscr, flags);
+    if verdict.writes() {
+        set_fprf(&mut c.fpscr, fprf_of(class));
+    }
+    verdict
+}
+
 /// Records a conversion to an integer: exceptions, FR and FI. FPRF, which the book leaves undefined, is what QEMU makes of it: not
 /// changed, except that a conversion that has no result shows as a NaN.
 #[inline]
@@ -225,8 +234,15 @@ fn set_fprf(fpscr: &mut Fpscr, value: u64) {
 
 /// The five bits C, FL, FG, FE, FU that tell a result's class (ISA I, figure "Floating-Point Result Flags").
 pub fn fprf<F: Format>(bits: F::Bits) -> u64 {
-    match classify::<F>(bits) {
-        (_, Class::QuietNan | Class::SignallingNan) => NAN,
+    fprf_of(classify::<F>(bits))
+}
+
+/// The same from a class.
+pub fn fprf_of(class: (Sign, Class)) -> u64 {
+    match class {
+        (_, Class::QuietNan) => NAN,
+        // Only decimal conversions to and from DFP Short have such a result.
+        (_, Class::SignallingNan) => 0b00001,
         (Sign::Negative, Class::Infinity) => 0b01001,
         (Sign::Negative, Class::Normal) => 0b01000,
         (Sign::Negative, Class::Denormal) => 0b11000,

@@ -101,6 +101,8 @@ static CHAPTERS: &[&[(&str, Run)]] = &[
     vector::mask::FUNCTIONS,
     vector::decimal::FUNCTIONS,
     dfp::FUNCTIONS,
+    dfp::test::FUNCTIONS,
+    dfp::encoding::FUNCTIONS,
     vsx::memory::FUNCTIONS,
     vsx::permute::FUNCTIONS,
     vsx_float::scalar::FUNCTIONS,
