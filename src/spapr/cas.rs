@@ -22,6 +22,9 @@ use crate::units::Ra;
 /// Most (mask, PVR) pairs that are read.
 const PVRS_MAX: u64 = 512;
 
+/// Vectors that are read; nobody looks at those behind option vector 5.
+const VECTORS: u64 = 5;
+
 /// What both sides settled on.
 #[derive(Clone, Debug)]
 pub struct Agreement {
@@ -60,7 +63,8 @@ pub enum Refusal {
 /// A guest's request, read.
 struct Request {
     pvrs: Vec<(u32, u32)>,
-    vectors: Vec<Option<OptionVector>>,
+    /// The first [`VECTORS`] at most.
+    vectors: Vec<OptionVector>,
 }
 
 impl Request {
@@ -86,11 +90,11 @@ impl Request {
         let count = u64::from(byte(at)?) + 1;
         at += 1;
         let mut vectors = Vec::new();
-        for _ in 0..count {
+        for _ in 0..count.min(VECTORS) {
             let len = u64::from(byte(at)?) + 1;
             let mut bytes = vec![0; len as usize];
             memory.read(Ra(at + 1), &mut bytes).map_err(|_| Refusal::Malformed)?;
-            vectors.push(Some(OptionVector::from_bytes(&bytes)));
+            vectors.push(OptionVector::from_bytes(&bytes));
             at += 1 + len;
         }
         Ok(Request { pvrs, vectors })
@@ -98,7 +102,7 @@ impl Request {
 
     /// Option vector `n`, counted from 1.
     fn vector(&self, n: usize) -> Result<&OptionVector, Refusal> {
-        self.vectors.get(n - 1).and_then(Option::as_ref).ok_or(Refusal::Malformed)
+        self.vectors.get(n - 1).ok_or(Refusal::Malformed)
     }
 }
 
@@ -138,8 +142,14 @@ pub fn negotiate(spec: &MachineSpec, memory: &GuestMemory, at: Ra) -> Result<Agr
 
 /// The best compatibility mode that guest, processor and max-cpu-compat share; the raw processor only if the guest lists it and no limit is set.
 fn choose_compat(spec: &MachineSpec, pvrs: &[(u32, u32)]) -> Result<Option<&'static CompatMode>, Refusal> {
-    let raw = pvrs.iter().any(|(mask, pvr)| spec.cpu.pvr & mask == pvr & mask && mask & pvr == *pvr);
-    let offered = |m: &&CompatMode| pvrs.iter().any(|(mask, pvr)| !mask & pvr == 0 && m.pvr & mask == pvr & mask);
+    let names = |record: &(u32, u32), version: u32| {
+        let (mask, pvr) = *record;
+        !mask & pvr == 0 && version & mask == pvr
+    };
+    // A record that matches the processor itself says nothing about modes.
+    let (own, others): (Vec<_>, Vec<_>) = pvrs.iter().partition(|record| names(record, spec.cpu.pvr));
+    let raw = !own.is_empty();
+    let offered = |m: &&CompatMode| others.iter().any(|record| names(record, m.pvr));
     let modes: Vec<&'static CompatMode> = spec.cpu.modes(spec.max_compat).collect();
     let best = COMPAT_MODES.iter().rev().find(|m| modes.iter().any(|x| x.pvr == m.pvr) && offered(m));
     match best {

@@ -29,10 +29,12 @@ pub const TIMA_OS_PAGE: u64 = 0x0006_0302_031a_0000;
 pub const EPOW: Lisn = Lisn(0x1000);
 /// Hot plug events, where they have a source of their own.
 pub const HOTPLUG: Lisn = Lisn(0x1001);
+/// Host bridges that a machine has room for, each with a connector.
+pub const PHBS: u32 = 31;
 /// First number of a VIO device.
 const VIO: u32 = 0x1100;
 
-/// The fixed interrupt of a VIO device (machines from 3.1 on). Unit addresses of the two usual ranges map without collisions.
+/// The fixed interrupt of a VIO device (machines from 3.1 on; [`crate::spapr::spec::MachineSpec::vio_irq`] knows the others). Unit addresses of the two usual ranges map without collisions.
 pub fn vio_irq(reg: UnitAddress) -> Lisn {
     let n = match reg.0 {
         r if r >= 0x7100_0000 => r & 0xff,

@@ -73,8 +73,6 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Host bridges that have connectors.
-const PHBS: u32 = 31;
 /// Device sources of machine versions up to 3.0.
 const LEGACY_SOURCES: u32 = 0x400;
 
@@ -232,7 +230,7 @@ fn connectors(spec: &MachineSpec) -> Connectors {
         }
     }
     if spec.compat.phb_hotplug {
-        for phb in 0..PHBS {
+        for phb in 0..layout::PHBS {
             all.add(drc::Kind::Phb, drc::Kind::Phb.index(phb), Plugged::No);
         }
     }
@@ -270,11 +268,11 @@ impl Machine {
         }
         let mut vtys = BTreeMap::new();
         for &unit in &spec.vtys {
-            let irq = layout::vio_irq(unit);
+            let irq = spec.vio_irq(unit);
             intc.claim(irq, SourceKind::Msi)?;
             vtys.insert(unit, Vty::new(format!("vty@{:x}", unit.0), IrqLine(irq), Arc::new(Chardev::new())));
         }
-        intc.claim(layout::vio_irq(spec.nvram_at), SourceKind::Msi)?;
+        intc.claim(spec.vio_irq(spec.nvram_at), SourceKind::Msi)?;
         let mut bus = Bus::default();
         if spec.ic.has_xive() {
             bus.map("XIVE sources", xive::ESB_BASE, xive::ESB_BYTES, Widths::ALL, xive::Region::Esb)?;

@@ -1,11 +1,11 @@
 //! `/cpus`: one node per core, with its threads as interrupt servers.
 
 use crate::fdt::Node;
-use crate::fdt::cells;
 use crate::spapr::caps::Cap;
 use crate::spapr::cpus::Level;
 use crate::spapr::devtree::Negotiated;
 use crate::spapr::devtree::features::pa_features;
+use crate::spapr::devtree::platform;
 use crate::spapr::numa;
 use crate::spapr::numa::Form;
 use crate::spapr::spec::MachineSpec;
@@ -30,20 +30,11 @@ pub fn node(spec: &MachineSpec, now: &Negotiated) -> Node {
     cpus
 }
 
-/// Properties that list every core's connector, plugged or not (PAPR, ibm,drc-*). Connectors are numbered by the vcpu id of thread 0.
+/// Every core's connector, plugged or not, numbered by the vcpu id of thread 0.
 fn connectors(cpus: &mut Node, spec: &MachineSpec) {
-    let count = spec.smp.max_cores();
-    let ids: Vec<u32> = (0..count).map(|c| spec.vsmt.core_id(CoreId(c)).0).collect();
-    let drcs: Vec<u32> = (0..count).map(|c| spec.vsmt.drc(CoreId(c)).0).collect();
-    let mut names = count.to_be_bytes().to_vec();
-    let mut types = names.clone();
-    for id in &ids {
-        names.extend_from_slice(format!("CPU {id}\0").as_bytes());
-        types.extend_from_slice(b"CPU\0");
-    }
-    cpus.set("ibm,drc-indexes", cells(&[vec![count], drcs].concat()));
-    cpus.set("ibm,drc-power-domains", cells(&[vec![count], vec![u32::MAX; count as usize]].concat()));
-    cpus.set("ibm,drc-names", names).set("ibm,drc-types", types);
+    let core = |c| (spec.vsmt.drc(CoreId(c)).0, format!("CPU {}", spec.vsmt.core_id(CoreId(c)).0), "CPU");
+    let all: Vec<(u32, String, &str)> = (0..spec.smp.max_cores()).map(core).collect();
+    platform::connectors(cpus, &all);
 }
 
 /// One core (also what configure-connector hands over for a plugged one).

@@ -10,18 +10,19 @@ use crate::spapr::devtree::IsaKnowledge;
 use crate::spapr::devtree::Negotiated;
 use crate::spapr::spec::MachineSpec;
 
-/// Attribute bytes that all POWER7 and later share: MMU, SLB, run-latch, FPU; data-address-breakpoint, no-execute, large pages …
+/// Attribute bytes that POWER7 and later share: 0 has MMU, SLB, run-latch, FPU; 1 data-address-breakpoint, no-execute, large pages; 2 and 5 cache and
+/// ISA categories.
 const SINCE_POWER7: &[(usize, u8)] = &[(0, 0xf6), (1, 0x1f), (2, 0xc7), (5, 0xc0)];
-/// ISA 2.07: TM-free user features, alignment, VMX/VSX/DSCR/LR-CTR history as attribute bytes 3 to 5 and 18 on say.
+/// ISA 2.07: little-endian (5), unaligned little-endian (6), 16 vector, 18 vector-scalar, 20 decimal reservation … Not in it: strong access ordering
+/// (byte 4), transactional memory (22, by cap-htm).
 const POWER8: &[(usize, u8)] = &[(3, 0xc0), (5, 0xf0), (6, 0x80), (16, 0x80), (18, 0x80), (20, 0x80)];
-/// ISA 3.00: radix, the MMR, string operations, decimal integer, random number, SYSV …
+/// ISA 3.00: 40 is radix; every even byte from 42 on is one of its facilities. Not in it: 36, and copy-paste (38).
 const POWER9: &[(usize, u8)] = &[
     (24, 0x80),
     (26, 0x80),
     (28, 0x80),
     (32, 0x80),
     (34, 0xc0),
-    (36, 0x80),
     (40, 0x80),
     (42, 0x80),
     (44, 0x80),
@@ -37,6 +38,9 @@ const POWER9: &[(usize, u8)] = &[
 ];
 /// ISA 3.10: MMA and prefixed instructions (68), BHRB-less tracing (72).
 const POWER10: &[(usize, u8)] = &[(68, 0xce), (72, 0x80)];
+
+/// Attribute byte that says radix.
+const RADIX: usize = 40;
 
 /// Attribute bytes in each edition's property.
 const LENGTHS: [(Level, usize); 4] = [(Level::V2_06, 6), (Level::V2_07, 24), (Level::V3_00, 66), (Level::V3_10, 74)];
@@ -67,7 +71,7 @@ pub fn pa_features(spec: &MachineSpec, now: &Negotiated) -> Option<Vec<u8>> {
         or(64, 0x80);
     }
     if level >= Level::V3_00 && now.knows_isa_3 == IsaKnowledge::Older {
-        bytes[42] &= !0x80;
+        bytes[RADIX + 2] &= !0x80;
     }
     Some(bytes)
 }

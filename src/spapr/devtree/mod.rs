@@ -89,7 +89,7 @@ pub fn build(spec: &MachineSpec, now: &Negotiated, loaded: &Loaded, services: &S
     if now.ic == Active::Xive {
         root.set_cells("ibm,plat-res-int-priorities", &[7, 0xf8]);
     }
-    platform::lmb_connectors(root, spec);
+    platform::root_connectors(root, spec);
     root.add(platform::interrupt_controller(spec, now));
     for node in memory::nodes(spec, now) {
         root.add(node);
@@ -140,7 +140,9 @@ pub fn console_path(spec: &MachineSpec) -> Option<String> {
 
 fn chosen(spec: &MachineSpec, now: &Negotiated, loaded: &Loaded) -> Node {
     let mut n = Node::new("chosen");
-    n.set_str("bootargs", &spec.append);
+    if !spec.append.is_empty() {
+        n.set_str("bootargs", &spec.append);
+    }
     if let Some((at, len)) = loaded.initrd {
         n.set_u32("linux,initrd-start", at as u32).set_u32("linux,initrd-end", (at + len) as u32);
     }
@@ -182,7 +184,10 @@ pub fn isa_3(spec: &MachineSpec) -> bool {
 
 /// Option vector 5 as this machine offers it.
 pub fn offered_ov5(spec: &MachineSpec) -> OptionVector {
-    let mut v = OptionVector::of(&[ovec::DRCONF_MEMORY, ovec::FORM1, ovec::DRMEM_V2, ovec::RADIX_GTSE, ovec::MMU_RADIX]);
+    let mut v = OptionVector::of(&[ovec::FORM1, ovec::DRMEM_V2, ovec::RADIX_GTSE, ovec::MMU_RADIX]);
+    if spec.compat.lmb {
+        v.set(ovec::DRCONF_MEMORY);
+    }
     if spec.compat.form2 {
         v.set(ovec::FORM2);
     }

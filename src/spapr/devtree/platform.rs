@@ -1,12 +1,12 @@
 //! The subtrees of the platform itself: RTAS, events, virtual I/O, the interrupt controller, memory connectors.
 
 use crate::fdt::Node;
-use crate::fdt::cells;
 use crate::intc::Active;
 use crate::spapr::devtree::Negotiated;
 use crate::spapr::devtree::PHANDLE_INTC;
 use crate::spapr::devtree::Services;
 use crate::spapr::devtree::memory;
+use crate::spapr::drc::Kind;
 use crate::spapr::layout;
 use crate::spapr::numa;
 use crate::spapr::numa::Form;
@@ -30,11 +30,8 @@ pub fn rtas(spec: &MachineSpec, now: &Negotiated, services: &Services) -> Node {
     n.set_u32("rtas-size", rtas_size(spec));
     n.set_u32("rtas-error-log-max", ERROR_LOG_MAX).set_u32("rtas-event-scan-rate", 1);
     n.set_flag("ibm,change-msix-capable").set_flag("ibm,extended-os-term");
-    if spec.compat.cpu_hotplug || spec.compat.lmb {
-        let end = memory::device_memory_end(spec);
-        let cores = spec.smp.max_cores();
-        n.set_cells("ibm,lrdr-capacity", &[(end >> 32) as u32, end as u32, 0, LMB_BYTES as u32, cores]);
-    }
+    let end = memory::device_memory_end(spec);
+    n.set_cells("ibm,lrdr-capacity", &[(end >> 32) as u32, end as u32, 0, LMB_BYTES as u32, spec.smp.max_cores()]);
     for (name, token) in &services.rtas {
         n.set_u32(name, *token);
     }
@@ -68,7 +65,7 @@ pub fn vdevice(spec: &MachineSpec) -> Node {
     let mut add = |reg: crate::units::UnitAddress, kind: &str, device_type: &str, compatible: &str| {
         let mut d = Node::new(format!("{kind}@{:x}", reg.0));
         d.set_u32("reg", reg.0).set_str("device_type", device_type).set_str("compatible", compatible);
-        d.set_cells("interrupts", &[layout::vio_irq(reg).0, 0]);
+        d.set_cells("interrupts", &[spec.vio_irq(reg).0, 0]);
         if kind == "nvram" {
             d.set_u32("#bytes", spec.nvram_bytes as u32);
         }
@@ -110,28 +107,37 @@ pub fn random_node() -> Node {
     n.set_str("device_type", "ibm,platform-facilities");
     n.set_u32("#address-cells", 1).set_u32("#size-cells", 0);
     let mut rng = Node::new("ibm,random-v1");
-    rng.set_str("device_type", "ibm,random-v1").set_str("compatible", "ibm,random").set_u32("reg", 0);
+    rng.set_str("compatible", "ibm,random");
     n.add(rng);
     n
 }
 
-/// Connectors of the memory blocks that may be plugged, on the root node.
-pub fn lmb_connectors(root: &mut Node, spec: &MachineSpec) {
-    if !spec.compat.lmb || spec.maxmem == spec.ram {
-        return;
+/// Connectors on the root node: the memory blocks that may be plugged, then the host bridges. The properties are there, if empty, on every version that
+/// has one of the two kinds.
+pub fn root_connectors(root: &mut Node, spec: &MachineSpec) {
+    let mut all: Vec<(u32, String, &str)> = Vec::new();
+    if spec.compat.lmb && spec.maxmem > spec.ram {
+        let blocks = (memory::device_memory_base(spec)..memory::device_memory_end(spec)).step_by(LMB_BYTES as usize);
+        all.extend(blocks.map(|at| (at / LMB_BYTES) as u32).map(|block| (Kind::Lmb.index(block).0, format!("LMB {block}"), "MEM")));
     }
-    let blocks: Vec<u32> = (memory::device_memory_base(spec)..memory::device_memory_end(spec))
-        .step_by(LMB_BYTES as usize)
-        .map(|at| (at / LMB_BYTES) as u32)
-        .collect();
-    let count = blocks.len() as u32;
-    let list = |each: &dyn Fn(u32) -> String| {
-        let strings: Vec<u8> = blocks.iter().flat_map(|b| each(*b).into_bytes().into_iter().chain([0])).collect();
-        [count.to_be_bytes().to_vec(), strings].concat()
+    if spec.compat.phb_hotplug {
+        all.extend((0..layout::PHBS).map(|phb| (Kind::Phb.index(phb).0, format!("PHB {phb}"), "PHB")));
+    }
+    if spec.compat.lmb || spec.compat.phb_hotplug {
+        connectors(root, &all);
+    }
+}
+
+/// The four properties that describe connectors, given as index, name and type (PAPR, ibm,drc-*).
+pub fn connectors(n: &mut Node, all: &[(u32, String, &str)]) {
+    let count = all.len() as u32;
+    let strings = |list: &[&str]| {
+        let text: Vec<u8> = list.iter().flat_map(|s| s.bytes().chain([0])).collect();
+        [count.to_be_bytes().to_vec(), text].concat()
     };
-    let indexes: Vec<u32> = blocks.iter().map(|b| (8 << 28) | b).collect();
-    root.set("ibm,drc-indexes", cells(&[vec![count], indexes].concat()));
-    root.set("ibm,drc-power-domains", cells(&[vec![count], vec![u32::MAX; blocks.len()]].concat()));
-    root.set("ibm,drc-names", list(&|b| format!("LMB {b}")));
-    root.set("ibm,drc-types", list(&|_| "MEM".to_string()));
+    let indexes: Vec<u32> = all.iter().map(|(index, ..)| *index).collect();
+    n.set_cells("ibm,drc-indexes", &[vec![count], indexes].concat());
+    n.set_cells("ibm,drc-power-domains", &[vec![count], vec![u32::MAX; all.len()]].concat());
+    n.set("ibm,drc-names", strings(&all.iter().map(|(_, name, _)| name.as_str()).collect::<Vec<_>>()));
+    n.set("ibm,drc-types", strings(&all.iter().map(|(.., kind)| *kind).collect::<Vec<_>>()));
 }

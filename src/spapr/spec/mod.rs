@@ -15,6 +15,7 @@ use crate::spapr::cpus::CompatMode;
 use crate::spapr::cpus::CpuKind;
 use crate::spapr::explain::vsmt_number;
 use crate::spapr::host::HostProfile;
+use crate::spapr::layout;
 use crate::spapr::layout::vio_irq;
 use crate::spapr::options::IcMode;
 use crate::spapr::options::ResizeHpt;
@@ -27,6 +28,7 @@ use crate::spapr::vsmt;
 use crate::spapr::vsmt::Vsmt;
 use crate::spapr::vsmt::rules::Ruleset;
 use crate::units::CoreId;
+use crate::units::Lisn;
 use crate::units::UnitAddress;
 
 mod memory;
@@ -235,6 +237,21 @@ pub struct MachineSpec {
     pub rng: bool,
     /// What is odd but starts.
     pub warnings: Vec<Warning>,
+}
+
+impl MachineSpec {
+    /// The interrupt of one of the machine's own VIO devices: fixed by its address, or, on versions up to 3.0, the next free number in the order in which
+    /// devices are made (event sources, terminals, NVRAM).
+    pub fn vio_irq(&self, unit: UnitAddress) -> Lisn {
+        match self.compat.irq_numbers {
+            IrqNumbers::Fixed => vio_irq(unit),
+            IrqNumbers::Legacy => {
+                let events = 1 + u32::from(self.compat.hotplug_events);
+                let place = self.vtys.iter().position(|vty| *vty == unit).unwrap_or(self.vtys.len());
+                Lisn(layout::EPOW.0 + events + place as u32)
+            }
+        }
+    }
 }
 
 /// Settles the settings, or says which cannot work and what to write instead.
