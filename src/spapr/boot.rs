@@ -73,9 +73,17 @@ impl Kernel {
             return Err(format!("is not an executable (e_type {kind})"));
         }
         let headers = header.program_headers(endian, file).map_err(|e| format!("has program headers outside the file ({e})"))?;
+        let loaded = || headers.iter().filter(|h| h.p_type(endian) == elf::PT_LOAD);
+        if loaded().fold(0, |sum: u64, h| sum.saturating_add(h.p_filesz(endian))) > file.len() as u64 {
+            return Err(format!("is cut short, or its segments overlap: they want more than its {:#x} bytes", file.len()));
+        }
         let mut segments = Vec::new();
-        for h in headers.iter().filter(|h| h.p_type(endian) == elf::PT_LOAD) {
+        for h in loaded() {
             segments.push(Segment::read(h, endian, file, base, ram)?);
+        }
+        let sum = |of: fn(&Segment) -> u64| segments.iter().fold(0, |sum: u64, s| sum.saturating_add(of(s)));
+        if sum(|s| s.memory_bytes) > ram {
+            return Err(format!("has segments that add up to more than the machine's {ram:#x} bytes of RAM"));
         }
         let start = segments.iter().map(|s| s.at).min().ok_or("has no segment to load")?;
         let end = segments.iter().map(|s| s.at + s.memory_bytes).max().unwrap_or(start);
@@ -144,10 +152,15 @@ impl Images {
         let Some(path) = &spec.kernel else { return Ok(Images::default()) };
         let kernel = Kernel::read(path, spec.kernel_addr, spec.ram)?;
         let limit = spec.rma.min(layout::FIRMWARE_MAX);
-        let end = kernel.extent.0 + kernel.extent.1;
-        if end > limit {
-            let problem = format!("ends at {end:#x}, beyond the real mode area of {limit:#x} bytes");
+        let (start, end) = (kernel.extent.0, kernel.extent.0 + kernel.extent.1);
+        let room = limit - layout::FDT_MAX - layout::RTAS_ROOM;
+        if end > room {
+            let problem = format!("ends at {end:#x}; in the real mode area of {limit:#x} bytes there is room up to {room:#x}");
             return Err(refuse("kernel", path, problem, "give the machine (and its first NUMA node) more memory"));
+        }
+        if start < layout::FIRMWARE_LOW {
+            let problem = format!("begins at {start:#x}; firmware has the first {:#x} bytes", layout::FIRMWARE_LOW);
+            return Err(refuse("kernel", path, problem, "use kernel_addr=0x400000 or leave it out"));
         }
         let mut images = Images { kernel: Some(kernel), ..Images::default() };
         if let Some(path) = &spec.initrd {
@@ -204,60 +217,4 @@ pub fn place_tree(spec: &MachineSpec, memory: &GuestMemory, tree: &Tree) -> u64 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A minimal big-endian ELF with one segment.
-    fn elf(paddr: u64, filesz: u64, memsz: u64, entry: u64) -> Vec<u8> {
-        let mut f = vec![0x7f, b'E', b'L', b'F', 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        f.extend([0, 2, 0, 21, 0, 0, 0, 1]);
-        f.extend(entry.to_be_bytes());
-        f.extend(64u64.to_be_bytes());
-        f.extend([0u8; 8 + 4]);
-        f.extend([0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0]);
-        f.extend([0, 0, 0, 1, 0, 0, 0, 7]);
-        for v in [120u64, paddr, paddr, filesz, memsz, 0x1_0000] {
-            f.extend(v.to_be_bytes());
-        }
-        f.extend(vec![0x60; 64]);
-        f
-    }
-
-    #[test]
-    fn a_kernel_is_moved_to_its_base() {
-        let k = Kernel::parse(&elf(0, 64, 0x100, 0xc000_0000_0000_0000), 0x40_0000, 1 << 30).unwrap();
-        assert_eq!((k.entry, k.extent, k.order), (0x40_0000, (0x40_0000, 0x100), ByteOrder::Big));
-    }
-
-    #[test]
-    fn damaged_kernels_are_refused_with_the_reason() {
-        let ram = 1 << 28;
-        let cases: [(Vec<u8>, &str); 6] = [
-            (vec![1, 2, 3], "only 3 bytes"),
-            (vec![0; 100], "not an ELF"),
-            (elf(0, 0x1000, 0x1000, 0), "cut short"),
-            (elf(0, 64, 32, 0), "p_memsz"),
-            (elf(0x0f00_0000, 64, 1 << 40, 0x0f00_0000), "beyond the machine's"),
-            (elf(0, 64, 64, 0x1000), "entry point"),
-        ];
-        for (file, want) in cases {
-            let problem = Kernel::parse(&file, 0x40_0000, ram).err().unwrap();
-            assert!(problem.contains(want), "{problem:?} should say {want:?}");
-        }
-        let mut other = elf(0, 64, 64, 0);
-        other[19] = 62;
-        assert!(Kernel::parse(&other, 0, ram).err().unwrap().contains("another machine"));
-    }
-
-    #[test]
-    fn no_mutation_of_a_header_panics() {
-        let good = elf(0, 64, 0x100, 0);
-        for at in 0..120 {
-            for v in [0u8, 1, 0x7f, 0x80, 0xff] {
-                let mut f = good.clone();
-                f[at] = v;
-                let _ = Kernel::parse(&f, 0x40_0000, 1 << 28);
-            }
-        }
-    }
-}
+mod tests;

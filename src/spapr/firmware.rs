@@ -13,8 +13,6 @@ use crate::spapr::vof::Vof;
 
 /// Where execution begins without a kernel: the system reset vector, as on a machine whose firmware the user pokes into RAM.
 const NO_KERNEL: u64 = 0x100;
-/// Bytes kept for RTAS in front of the flattened tree.
-const RTAS_ROOM: u64 = 0x1_0000;
 
 /// How the guest is entered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,11 +68,11 @@ impl Machine {
 
     /// RTAS just below the flattened tree, for guests that are entered without firmware.
     fn instantiate_rtas(&self, tree: &mut Tree) {
-        let base = boot::fdt_address(&self.spec) - RTAS_ROOM;
+        let base = boot::fdt_address(&self.spec) - layout::RTAS_ROOM;
         vof::place_code(&self.memory, base, vof::HCALL_RTAS);
         if let Some(node) = tree.root.child_mut("rtas") {
             node.set_u32("linux,rtas-base", base as u32).set_u32("linux,rtas-entry", base as u32);
         }
-        tree.reservations.push((base, RTAS_ROOM));
+        tree.reservations.push((base, layout::RTAS_ROOM));
     }
 }

@@ -18,6 +18,10 @@ pub const KERNEL_MASK: u64 = 0x0fff_ffff;
 pub const FIRMWARE_OVERHEAD: u64 = 0x280_0000;
 /// Highest end of what firmware places.
 pub const FIRMWARE_MAX: u64 = 0x8000_0000;
+/// Firmware's own memory at the bottom: interrupt vectors, the client interface's entry, the client's first stack.
+pub const FIRMWARE_LOW: u64 = 0x1_0000;
+/// Room for RTAS below the flattened tree, for guests that are entered without firmware.
+pub const RTAS_ROOM: u64 = 0x1_0000;
 /// Room for a flattened device tree.
 pub const FDT_MAX: u64 = 0x20_0000;
 /// User page of the XIVE TIMA, the unit address of its node.

@@ -6,6 +6,7 @@
 use crate::fdt::Node;
 use crate::fdt::Tree;
 use crate::memory::GuestMemory;
+use crate::spapr::layout;
 use crate::units::Ra;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,13 @@ const MINUS_ONE: u32 = u32::MAX;
 const FIRST_HANDLE: u32 = 0x1112;
 /// Longest property, path or method name that is read.
 const TEXT_MAX: u64 = 2048;
+/// Most ranges of memory that a client may hold.
+const CLAIMS_MAX: usize = 4096;
+/// Most bytes that a client may add to the tree, names included.
+const WRITTEN_MAX: usize = 1 << 20;
+/// What a client (or RTAS) writes into the tree and negotiation must not lose.
+const KEPT: [(&str, &[&str]); 2] =
+    [("chosen", &["bootargs", "linux,initrd-start", "linux,initrd-end"]), ("rtas", &["linux,rtas-base", "linux,rtas-entry"])];
 /// Most arguments and returns of one call.
 const CELLS_MAX: usize = 16;
 
@@ -49,6 +57,8 @@ pub struct Vof {
     /// Claimed memory: start → length.
     claimed: BTreeMap<u64, u64>,
     memory_limit: u64,
+    /// Bytes that the client wrote into the tree.
+    written: usize,
     console: Option<String>,
     /// Where a pending answer goes.
     answer_at: Option<Ra>,
@@ -72,18 +82,28 @@ impl Vof {
             instances: Vec::new(),
             claimed: BTreeMap::new(),
             memory_limit,
+            written: 0,
             console,
             answer_at: None,
         };
-        v.claimed.insert(0, 0x1_0000);
+        v.claimed.insert(0, layout::FIRMWARE_LOW);
         v.claimed.extend(claimed.iter().copied());
         v.renew(tree);
         v
     }
 
-    /// Replaces the tree, as after negotiation. Handles stay.
+    /// Replaces the tree, as after negotiation. Handles stay, and so does what the client said of its command line, RAM disk and RTAS.
     pub fn renew(&mut self, tree: Tree) {
-        self.tree = tree;
+        let old = std::mem::replace(&mut self.tree, tree);
+        for (node, names) in KEPT {
+            let (Some(from), Some(to)) = (old.root.child(node), self.tree.root.child_mut(node)) else { continue };
+            for name in names {
+                if let Some(value) = from.get(name) {
+                    to.set(name, value);
+                }
+            }
+        }
+        self.publish_available();
         if let Some(path) = self.console.clone() {
             let handle = self.instance(&path);
             if let Some(chosen) = self.tree.root.child_mut("chosen") {
@@ -168,7 +188,36 @@ impl Vof {
         }
     }
 
+    /// Says in the first memory node what nobody has claimed (IEEE 1275, `available`).
+    fn publish_available(&mut self) {
+        let Some(node) = self.tree.root.child_mut("memory@0") else { return };
+        let Some(len) = node.get("reg").and_then(|reg| reg.get(8..16)).map(|b| u64::from_be_bytes(b.try_into().expect("eight bytes")))
+        else {
+            return;
+        };
+        let end = len.min(self.memory_limit);
+        let (mut at, mut ranges) = (0, Vec::new());
+        for (start, bytes) in self.claimed.iter().map(|(s, n)| (*s, *n)).chain([(end, 0)]) {
+            if start > at {
+                ranges.extend([at, start - at]);
+            }
+            at = at.max(start + bytes);
+        }
+        node.set_u64s("available", &ranges);
+    }
+
+    fn release(&mut self, at: u64, len: u64) {
+        if self.claimed.get(&at) == Some(&len) {
+            self.claimed.remove(&at);
+            self.publish_available();
+        }
+    }
+
+    /// Claims `len` bytes at `at`, or, with an alignment, at the lowest place that is free.
     fn claim(&mut self, at: u64, len: u64, align: u64) -> Option<u64> {
+        if len == 0 || self.claimed.len() >= CLAIMS_MAX {
+            return None;
+        }
         let free = |start: u64, claimed: &BTreeMap<u64, u64>| {
             let end = start.checked_add(len)?;
             let below = claimed.range(..end).next_back().is_none_or(|(s, n)| s + n <= start);
@@ -182,6 +231,7 @@ impl Vof {
             candidates.map(|c| c.next_multiple_of(align)).find_map(|c| free(c, &self.claimed))?
         };
         self.claimed.insert(start, len);
+        self.publish_available();
         Some(start)
     }
 }
@@ -192,7 +242,7 @@ pub struct Malformed;
 
 impl Call {
     fn read(memory: &GuestMemory, at: Ra) -> Result<Call, Malformed> {
-        let word = |k: u64| memory.read_u32(Ra(at.0 + 4 * k)).map_err(|_| Malformed);
+        let word = |k: u64| at.0.checked_add(4 * k).and_then(|at| memory.read_u32(Ra(at)).ok()).ok_or(Malformed);
         let (nargs, nret) = (word(1)? as usize, word(2)? as usize);
         if nargs > CELLS_MAX || nret > CELLS_MAX {
             return Err(Malformed);
@@ -282,7 +332,7 @@ static SERVICES: &[Service] = &[
     service("package-to-path", (3, 1), |v, m, c| one(v.path_of(c.arg(0)).and_then(|p| put_text(m, c, &p)))),
     service("instance-to-path", (3, 1), |v, m, c| one(instance_path(v, c.arg(0)).and_then(|p| put_text(m, c, &p)))),
     service("claim", (3, 1), |v, _, c| one(v.claim(c.arg(0).into(), c.arg(1).into(), c.arg(2).into()).map(|a| a as u32))),
-    service("release", (2, 0), |v, _, c| { v.claimed.remove(&u64::from(c.arg(0))); Done::Answer(vec![]) }),
+    service("release", (2, 0), |v, _, c| { v.release(c.arg(0).into(), c.arg(1).into()); Done::Answer(vec![]) }),
     service("milliseconds", (0, 1), |_, _, _| one(Some(0))),
     any("call-method", call_method),
     any("interpret", |_, _, c| Done::Answer(vec![0; c.nret])),
@@ -290,7 +340,10 @@ static SERVICES: &[Service] = &[
     any("exit", |_, _, _| Done::Ask(Ask::Exit)),
 ];
 
+/// The full path of what `path` names; arguments behind a colon in its last part do not count.
 fn canonical(v: &Vof, path: &str) -> Option<String> {
+    let last = path.rfind('/').map_or(0, |k| k + 1);
+    let path = path[last..].find(':').map_or(path, |k| &path[..last + k]);
     let mut node = &v.tree.root;
     let mut out = String::new();
     for part in path.split('/').filter(|p| !p.is_empty()) {
@@ -332,11 +385,13 @@ fn setprop(v: &mut Vof, m: &GuestMemory, c: &Call) -> Done {
     let name = text(m, c.arg(1).into());
     let path = v.path_of(c.arg(0));
     let (Some(name), Some(path)) = (name, path) else { return one(None) };
-    if u64::from(len) > TEXT_MAX || m.read(Ra(c.arg(2).into()), &mut value).is_err() {
+    let written = v.written + name.len() + len as usize;
+    if u64::from(len) > TEXT_MAX || written > WRITTEN_MAX || m.read(Ra(c.arg(2).into()), &mut value).is_err() {
         return one(None);
     }
     one(v.tree.root.find_mut(&path).map(|node| {
         node.set(&name, value);
+        v.written = written;
         len
     }))
 }
@@ -397,7 +452,7 @@ fn instance_path(v: &Vof, handle: u32) -> Option<String> {
 
 fn write(v: &mut Vof, m: &GuestMemory, c: &Call) -> Done {
     let mut bytes = vec![0; (c.arg(2) as usize).min(TEXT_MAX as usize * 32)];
-    if instance_path(v, c.arg(0)) != v.console || m.read(Ra(c.arg(1).into()), &mut bytes).is_err() {
+    if v.console.is_none() || instance_path(v, c.arg(0)) != v.console || m.read(Ra(c.arg(1).into()), &mut bytes).is_err() {
         return one(None);
     }
     Done::Ask(Ask::Console(bytes))
