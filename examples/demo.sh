@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds spapr and runs its demonstration: `sh examples/demo.sh`. Sets up everything it needs in .venv.
 cd "$(dirname "$0")/.."
-. tools/env.sh
+. tests/tools/env.sh
 need_tools
 make_venv
 pip_need 'maturin>=1.14,<2' 'numpy>=1.26'

@@ -4,13 +4,13 @@
 # What a test needs beyond that (a real guest kernel, QEMU and cross tools to compare with) is installed where we may: as root on Debian.
 # Elsewhere such a test is skipped and says what it needs; with CI=true nothing may be skipped for that reason.
 cd "$(dirname "$0")/.."
-. tools/env.sh
+. tests/tools/env.sh
 need_tools
 make_venv
 pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'mypy>=1.18'
 
 missing=""
-for need in qemu-ppc64le-static:qemu-user-static powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu \
+for need in powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu \
     powerpc64le-linux-gnu-as:binutils-powerpc64le-linux-gnu qemu-system-ppc64:qemu-system-ppc dtc:device-tree-compiler; do
     command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need#*:}"
 done
@@ -19,7 +19,11 @@ if [ -n "$missing" ] && can_apt; then
     # shellcheck disable=SC2086
     apt_install $missing || echo "spapr: could not install$missing; the tests that compare with them say so." >&2
 fi
-tools/guest-kernel.sh >/dev/null || echo "spapr: no Debian guest kernel; the tests that boot it say so." >&2
+if [ -z "${SPAPR_DIFF_QEMU:-}" ]; then
+    SPAPR_DIFF_QEMU=$(tests/tools/qemu-user.sh) || SPAPR_DIFF_QEMU=qemu-ppc64le-static
+    export SPAPR_DIFF_QEMU
+fi
+tests/tools/guest-kernel.sh >/dev/null || echo "spapr: no Debian guest kernel; the tests that boot it say so." >&2
 
 # After the tests' own arguments, if any: only pytest, for a quick second look.
 if [ $# -eq 0 ]; then

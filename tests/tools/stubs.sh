@@ -1,8 +1,8 @@
 #!/bin/sh
 # Writes python/spapr/_spapr.pyi from the extension module itself. tests/python/test_package.py checks that they agree.
 set -eu
-cd "$(dirname "$0")/.."
-. tools/env.sh
+cd "$(dirname "$0")/../.."
+. tests/tools/env.sh
 need_tools
 make_venv
 pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'mypy>=1.18'
