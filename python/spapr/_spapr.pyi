@@ -1,7 +1,7 @@
 from _typeshed import Incomplete, SupportsGetItem
 from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "Answer", "Console", "Cpu", "Ram", "RamView", "Vm", "disassemble", "explain", "hcall_name", "hosts", "machine_versions", "msr_fields", "resolve", "rulesets", "spr_names"]
+__all__ = ["VERSION", "Answer", "Console", "Cpu", "Ram", "RamView", "Vm", "disassemble", "explain", "hcall_name", "hosts", "machine_versions", "msr_fields", "resolve", "rulesets", "spr_names", "take_log"]
 
 VERSION: Final[str]
 """
@@ -304,4 +304,9 @@ def rulesets() -> list[str]:
 def spr_names() -> list[str]:
     """
     The names of the special purpose registers.
+    """
+
+def take_log() -> list[tuple[str, str, str]]:
+    """
+    Takes the engine's log records: level, logger, text.
     """

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-from spapr import _spapr
+from spapr import _spapr, log
 from spapr.config import MachineConfig, MachineSettings
 from spapr.terminal import Console, Pattern, check_timeout
 from spapr.errors import ConfigError, ConsoleClosed, ConsoleTimeout, GuestMemoryError, GuestPanic, GuestTimeout, SpaprError
@@ -104,6 +104,7 @@ class Machine:
     def pause(self) -> None:
         """Stops all vCPUs, and the guest's clock with them."""
         self._vm.pause()
+        log.forward()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[Machine]:
@@ -162,6 +163,8 @@ class Machine:
         except KeyboardInterrupt:
             self.pause()
             raise
+        finally:
+            log.forward()
         if not stopped:
             raise GuestTimeout(f"the machine still runs after {timeout} s", self.console.tail() if self.consoles else "")
         return self.status
@@ -187,6 +190,7 @@ class Machine:
     def close(self) -> None:
         """Ends the machine and frees its memory. What its consoles said stays. Does nothing the second time."""
         self._vm.close()
+        log.forward()
 
     def __enter__(self) -> Machine:
         return self

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from spapr import log
 from spapr.errors import ConfigError, ConsoleClosed, ConsoleMatch, ConsoleTimeout, GuestPanic
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Console:
         except KeyboardInterrupt:
             self._machine.pause()
             raise
+        finally:
+            log.forward()
 
     def _expect(self, pattern: Pattern, wanted: re.Pattern[str], unwanted: re.Pattern[str] | None, timeout: float | None) -> re.Match[str]:
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -11,6 +11,7 @@ mod cpu;
 mod errors;
 mod explain;
 mod held;
+mod journal;
 mod ram;
 mod vm;
 
@@ -36,6 +37,8 @@ mod _spapr {
     use super::explain::machine_versions;
     #[pymodule_export]
     use super::explain::rulesets;
+    #[pymodule_export]
+    use super::journal::take_log;
     #[pymodule_export]
     use super::ram::Ram;
     #[pymodule_export]

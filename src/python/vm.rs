@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::python::config::PyConfig;
 use crate::python::cpu::Cpu;
 use crate::python::held::Held;
+use crate::python::journal;
 use crate::python::ram::Ram;
 use crate::spapr::hcall;
 use crate::spapr::spec::Settings;
@@ -41,6 +42,7 @@ impl Vm {
     /// Builds a machine and loads its images; nothing runs yet.
     #[new]
     fn new(py: Python<'_>, config: PyConfig) -> PyResult<Vm> {
+        journal::install();
         let accel = accelerator(&config.accel)?;
         let settings = Settings::from(config);
         let vm = py.detach(|| crate::vm::Vm::new(check(&settings)?, Options { accel, ..Options::default() }))?;

@@ -34,11 +34,8 @@ class Row:
 
 def servers(guest: Linux) -> list[list[int]]:
     """`ibm,ppc-interrupt-server#s` of each core in /proc/device-tree, as the guest reads them."""
-    cores = []
-    for node in guest.shell("ls -d /proc/device-tree/cpus/PowerPC,*").split():
-        octets = guest.shell(f"od -An -v -tx1 '{node}/ibm,ppc-interrupt-server#s'").split()
-        cores.append([int("".join(octets[n : n + 4]), 16) for n in range(0, len(octets), 4)])
-    return cores
+    nodes = guest.shell("ls /proc/device-tree/cpus | grep PowerPC").split()
+    return sorted(guest.cells(f"cpus/{node}/ibm,ppc-interrupt-server#s") for node in nodes)
 
 
 def two_cores_of_four(guest: Linux) -> None:
@@ -51,8 +48,7 @@ def four_in_one_core(guest: Linux) -> None:
 
 
 def drc_indexes_follow_the_ids(guest: Linux) -> None:
-    words = guest.shell("od -An -v -tx1 /proc/device-tree/cpus/ibm,drc-indexes").split()
-    cells = [int("".join(words[n : n + 4]), 16) for n in range(0, len(words), 4)]
+    cells = guest.cells("cpus/ibm,drc-indexes")
     assert cells[0] == len(cells) - 1
     assert cells[1:] == [0x10000000 | int(first) for first in guest.vm.vcpu_ids[:: guest.vm.config.smp.threads]]
 

@@ -14,8 +14,9 @@ from spapr import errors
 
 
 def test_import_is_quick_and_drags_nothing_in() -> None:
-    code = "import sys, time; t = time.perf_counter(); import spapr; print(time.perf_counter() - t); print(*sorted(sys.modules))"
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split("\n") for _ in range(3)]
+    code = "import sys, time; t = time.process_time(); import spapr; print(time.process_time() - t); print(*sorted(sys.modules))"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split("\n") for _ in range(5)]
+    # The processor's time: a clock on the wall would measure what else the machine does.
     assert min(float(run[0]) for run in runs) < 0.1
     modules = set(runs[0][1].split())
     assert modules.isdisjoint({"numpy", "pandas", "matplotlib", "pytest", "asyncio", "argparse"})
@@ -60,3 +61,10 @@ def test_errors_are_builtin_ones_too_and_can_be_pickled(error: errors.SpaprError
     assert isinstance(error, errors.SpaprError)
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+
+
+@pytest.mark.parametrize(("name", "said"), [("console.py", "thread server=9 pir=9"), ("ids.py", "0 1 2 3 8 9 10 11")])
+def test_examples_run(name: str, said: str) -> None:
+    ran = subprocess.run([sys.executable, ROOT / "examples" / name], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert said in ran.stdout
