@@ -77,10 +77,9 @@ fn follow(vm: &Vm, mut typed: Option<String>) {
         let bytes = console.output(seen, 1 << 16);
         seen += bytes.len() as u64;
         let _ = std::io::stdout().write_all(&bytes).and_then(|()| std::io::stdout().flush());
-        if bytes.windows(2).any(|w| w == b"# " || w == b"> ") {
-            if let Some(text) = typed.take() {
-                vm.input(0, text.as_bytes());
-            }
+        let prompted = bytes.windows(2).any(|w| w == b"# " || w == b"> ");
+        if let Some(text) = typed.take_if(|_| prompted) {
+            vm.input(0, text.as_bytes());
         }
         let stopped = vm.wait(Some(Duration::from_millis(if bytes.is_empty() { 10 } else { 0 }))) != Status::Running;
         if stopped && console.output_len() == seen {

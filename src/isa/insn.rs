@@ -101,6 +101,7 @@ impl Insn {
     }
     /// Bytes of storage: 4, or 8 with a prefix.
     #[inline(always)]
+    #[expect(clippy::len_without_is_empty, reason = "no instruction is empty")]
     pub const fn len(self) -> u64 {
         if self.is_prefixed() { 8 } else { 4 }
     }

@@ -177,7 +177,7 @@ macro_rules! typed {
             pub fn $read(&self, at: Ra) -> std::result::Result<$int, OutOfRam> {
                 const N: u64 = std::mem::size_of::<$int>() as u64;
                 let p = self.host(at, N).ok_or(OutOfRam)?;
-                if at.0 % N == 0 {
+                if at.0.is_multiple_of(N) {
                     // SAFETY: in bounds, aligned (RAM is page-aligned), and only ever accessed atomically or by byte copies.
                     Ok(<$int>::from_be(unsafe { <$atomic>::from_ptr(p.cast()) }.load(Ordering::Relaxed)))
                 } else {
@@ -190,7 +190,7 @@ macro_rules! typed {
             pub fn $write(&self, at: Ra, value: $int) -> std::result::Result<(), OutOfRam> {
                 const N: u64 = std::mem::size_of::<$int>() as u64;
                 let p = self.host(at, N).ok_or(OutOfRam)?;
-                if at.0 % N == 0 {
+                if at.0.is_multiple_of(N) {
                     // SAFETY: as for reading.
                     unsafe { <$atomic>::from_ptr(p.cast()) }.store(value.to_be(), Ordering::Relaxed);
                     self.note(at, N);

@@ -88,10 +88,13 @@ impl Kernel {
         let start = segments.iter().map(|s| s.at).min().ok_or("has no segment to load")?;
         let end = segments.iter().map(|s| s.at + s.memory_bytes).max().unwrap_or(start);
         let entry = (header.e_entry(endian) & layout::KERNEL_MASK) + base;
-        if !(start..end).contains(&entry) || entry % 4 != 0 {
+        if !(start..end).contains(&entry) || !entry.is_multiple_of(4) {
             return Err(format!("has its entry point {:#x} outside its segments", header.e_entry(endian)));
         }
-        let order = if endian.is_little_endian_elf() { ByteOrder::Little } else { ByteOrder::Big };
+        let order = match endian {
+            Endianness::Little => ByteOrder::Little,
+            Endianness::Big => ByteOrder::Big,
+        };
         Ok(Kernel { entry, extent: (start, end - start), order, segments })
     }
 
@@ -102,15 +105,6 @@ impl Kernel {
             let rest = s.memory_bytes - s.bytes.len() as u64;
             memory.fill(Ra(s.at + s.bytes.len() as u64), rest, 0).expect("segments were checked against RAM");
         }
-    }
-}
-
-trait ByteOrderOf {
-    fn is_little_endian_elf(self) -> bool;
-}
-impl ByteOrderOf for Endianness {
-    fn is_little_endian_elf(self) -> bool {
-        matches!(self, Endianness::Little)
     }
 }
 

@@ -125,7 +125,6 @@ pub fn negotiate(spec: &MachineSpec, memory: &GuestMemory, at: Ra) -> Result<Agr
         ));
     }
     let guest_radix = ov5.has(ovec::MMU_RADIX);
-    let guest_xive = ov5.has(ovec::XIVE_EXPLOIT);
     let mut agreed = devtree::offered_ov5(spec).and(ov5);
     let isa_3 = spec.cpu.offers(Level::V3_00, compat.or(spec.max_compat));
     if guest_radix && !isa_3 {
@@ -135,7 +134,7 @@ pub fn negotiate(spec: &MachineSpec, memory: &GuestMemory, at: Ra) -> Result<Agr
         agreed.clear(ovec::RADIX_GTSE);
     }
     check_numa(spec, &agreed)?;
-    let ic = choose_ic(spec, guest_xive)?;
+    let ic = choose_ic(spec, if ov5.has(ovec::XIVE_EXPLOIT) { Active::Xive } else { Active::Xics })?;
     let knows_isa_3 = if ov1.has(ovec::OV1_PPC_3_00) { IsaKnowledge::Isa3 } else { IsaKnowledge::Older };
     Ok(Agreement { compat, ov5: agreed, knows_isa_3, ic, mmu: if guest_radix { Mmu::Radix } else { Mmu::Hash } })
 }
@@ -174,14 +173,14 @@ fn check_numa(spec: &MachineSpec, agreed: &OptionVector) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn choose_ic(spec: &MachineSpec, guest_xive: bool) -> Result<Active, Refusal> {
-    match (spec.ic, guest_xive) {
-        (IcMode::Dual, false) | (IcMode::Xics, false) => Ok(Active::Xics),
-        (IcMode::Dual, true) | (IcMode::Xive, true) => Ok(Active::Xive),
-        (IcMode::Xive, false) => Err(Refusal::Fatal(
+fn choose_ic(spec: &MachineSpec, wanted: Active) -> Result<Active, Refusal> {
+    match (spec.ic, wanted) {
+        (IcMode::Dual | IcMode::Xics, Active::Xics) => Ok(Active::Xics),
+        (IcMode::Dual | IcMode::Xive, Active::Xive) => Ok(Active::Xive),
+        (IcMode::Xive, Active::Xics) => Err(Refusal::Fatal(
             "Guest requested unavailable interrupt mode (XICS), try the ic-mode=xics or ic-mode=dual machine property".into(),
         )),
-        (IcMode::Xics, true) => Err(Refusal::Fatal(
+        (IcMode::Xics, Active::Xive) => Err(Refusal::Fatal(
             "Guest requested unavailable interrupt mode (XIVE), try the ic-mode=xive or ic-mode=dual machine property".into(),
         )),
     }

@@ -27,7 +27,7 @@ impl Shared {
             let cpu = CpuIndex(k as u32);
             let mut slot = lock(&self.slots[k]);
             lock(&self.changes[k]).clear();
-            self.signals[k].lower(u32::MAX & !signal::KICK);
+            self.signals[k].lower(!signal::KICK);
             *slot.vcpu.state_mut() = self.reset_state(cpu);
             slot.halt = Halt::Stopped;
             if k == 0 {

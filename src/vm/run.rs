@@ -88,14 +88,8 @@ impl Shared {
             if exit != Exit::Budget {
                 self.return_budget(budget, slot.vcpu.instructions() - before);
             }
-            match exit {
-                Exit::Kicked => return,
-                Exit::Budget => {}
-                _ => {
-                    if self.handle(cpu, &mut slot, exit) == Next::Park {
-                        return;
-                    }
-                }
+            if exit == Exit::Kicked || (exit != Exit::Budget && self.handle(cpu, &mut slot, exit) == Next::Park) {
+                return;
             }
         }
     }

@@ -266,7 +266,7 @@ fn a_resized_table_keeps_bolted_entries_where_their_hash_says() {
         for secondary in [0, 1] {
             let hash = if secondary == 1 { !hash } else { hash };
             let v = avpn << 7 | 0x10 | secondary << 1 | 1;
-            assert_eq!(call(&mut m, 0x08, &[0, (hash & old.group_mask()) * 8, v, 0x1000 * n as u64 | 0x10]).0, H::Success);
+            assert_eq!(call(&mut m, 0x08, &[0, (hash & old.group_mask()) * 8, v, (0x1000 * n as u64) | 0x10]).0, H::Success);
             entries.push((hash, v));
         }
     }

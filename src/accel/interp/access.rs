@@ -31,19 +31,28 @@ use std::sync::atomic::Ordering;
 pub trait Scalar: Copy + PartialEq + Sized {
     /// Bytes in storage.
     const BYTES: u64;
-    /// From bytes read as a native integer: guest little-endian.
-    fn from_little(self) -> Self;
-    /// From bytes read as a native integer: guest big-endian.
-    fn from_big(self) -> Self;
+    /// Between bytes in storage read as a native integer and the value, for a little-endian guest.
+    fn as_little_endian(self) -> Self;
+    /// The same for a big-endian guest.
+    fn as_big_endian(self) -> Self;
     /// From the low-order bytes of a wider integer.
     fn narrow(v: u128) -> Self;
     /// Zero-extended.
     fn widen(self) -> u128;
-    /// Reads host memory. # Safety: `p` is valid for `BYTES` bytes of guest RAM.
+    /// Reads host memory.
+    ///
+    /// # Safety
+    /// `p` is valid for `BYTES` bytes of guest RAM.
     unsafe fn read(p: *const u8) -> Self;
-    /// Writes host memory. # Safety: as for `read`.
+    /// Writes host memory.
+    ///
+    /// # Safety
+    /// As for `read`.
     unsafe fn write(p: *mut u8, v: Self);
-    /// Compares and swaps aligned host memory; the value found. # Safety: as for `read`, and `p` is aligned to `BYTES`.
+    /// Compares and swaps aligned host memory; the value found.
+    ///
+    /// # Safety
+    /// As for `read`, and `p` is aligned to `BYTES`.
     unsafe fn exchange(p: *mut u8, old: Self, new: Self) -> Self;
 }
 
@@ -51,8 +60,8 @@ macro_rules! scalar {
     ($($int:ty, $atomic:ty, $bytes:literal;)*) => {$(
         impl Scalar for $int {
             const BYTES: u64 = $bytes;
-            #[inline(always)] fn from_little(self) -> Self { <$int>::from_le(self) }
-            #[inline(always)] fn from_big(self) -> Self { <$int>::from_be(self) }
+            #[inline(always)] fn as_little_endian(self) -> Self { <$int>::from_le(self) }
+            #[inline(always)] fn as_big_endian(self) -> Self { <$int>::from_be(self) }
             #[inline(always)] fn narrow(v: u128) -> Self { v as $int }
             #[inline(always)] fn widen(self) -> u128 { u128::from(self) }
             #[inline(always)]
@@ -108,14 +117,14 @@ impl Core {
         } else {
             self.load_slow(ea)?
         };
-        Ok(if self.little_endian { raw.from_little() } else { raw.from_big() })
+        Ok(if self.little_endian { raw.as_little_endian() } else { raw.as_big_endian() })
     }
 
     /// Stores to `ea`.
     #[inline(always)]
     pub fn store<T: Scalar>(&mut self, ea: u64, value: T) -> Result<(), Trap> {
         let ea = ea & self.ea_mask;
-        let raw = if self.little_endian { value.from_little() } else { value.from_big() };
+        let raw = if self.little_endian { value.as_little_endian() } else { value.as_big_endian() };
         let e = self.tlb.write[tlb::index(ea)];
         if e.tag == (ea.wrapping_add(T::BYTES - 1) & PAGE_MASK) | self.tlb.data {
             let host = ea.wrapping_add(e.delta) as *mut u8;
@@ -284,8 +293,8 @@ impl Core {
         }
     }
 
-    fn from_raw<T: Scalar>(&self, raw: T) -> T {
-        if self.little_endian { raw.from_little() } else { raw.from_big() }
+    fn guest_order<T: Scalar>(&self, raw: T) -> T {
+        if self.little_endian { raw.as_little_endian() } else { raw.as_big_endian() }
     }
 
     /// Loads an aligned operand atomically, 16 bytes too (lq).
@@ -293,17 +302,17 @@ impl Core {
         let host = self.atomic_place(ea, T::BYTES, Access::Load)?;
         if T::BYTES <= 8 {
             // SAFETY: `host` is an aligned RAM operand.
-            return Ok(self.from_raw(unsafe { T::read(host) }));
+            return Ok(self.guest_order(unsafe { T::read(host) }));
         }
         // SAFETY: aligned by `atomic_place`; x86-64 and POWER hosts load 16 bytes atomically through this type.
         let raw = unsafe { AtomicU128::from_ptr(host.cast()) }.load(Ordering::SeqCst);
-        Ok(self.from_raw(T::narrow(raw)))
+        Ok(self.guest_order(T::narrow(raw)))
     }
 
     /// Stores an aligned operand atomically, 16 bytes too (stq).
     pub fn store_atomic<T: Scalar>(&mut self, ea: u64, value: T) -> Result<(), Trap> {
         let host = self.atomic_place(ea, T::BYTES, Access::Store)?;
-        let raw = self.from_raw(value);
+        let raw = self.guest_order(value);
         if T::BYTES <= 8 {
             // SAFETY: `host` is an aligned, writable RAM operand.
             unsafe { T::write(host, raw) };
@@ -318,7 +327,7 @@ impl Core {
     /// Load and reserve (ISA II, lbarx … lqarx).
     pub fn load_reserve<T: Scalar>(&mut self, ea: u64) -> Result<T, Trap> {
         let value = self.load_atomic::<T>(ea)?;
-        self.reservation = Some(Reservation { ea: ea & self.ea_mask, bytes: T::BYTES as u8, value: self.from_raw(value).widen() });
+        self.reservation = Some(Reservation { ea: ea & self.ea_mask, bytes: T::BYTES as u8, value: self.guest_order(value).widen() });
         Ok(value)
     }
 
@@ -329,7 +338,7 @@ impl Core {
         if r.ea != ea & self.ea_mask || u64::from(r.bytes) != T::BYTES {
             return Ok(false);
         }
-        let (old, new) = (T::narrow(r.value), self.from_raw(value));
+        let (old, new) = (T::narrow(r.value), self.guest_order(value));
         // SAFETY: aligned, writable RAM operand.
         let done = unsafe { T::exchange(host, old, new) } == old;
         if done {
@@ -344,11 +353,11 @@ impl Core {
         loop {
             // SAFETY: aligned, writable RAM operand.
             let raw = unsafe { T::read(host) };
-            let new = self.from_raw(f(self.from_raw(raw)));
+            let new = self.guest_order(f(self.guest_order(raw)));
             // SAFETY: as above.
             if unsafe { T::exchange(host, raw, new) } == raw {
                 self.note(host, T::BYTES);
-                return Ok(self.from_raw(raw));
+                return Ok(self.guest_order(raw));
             }
         }
     }

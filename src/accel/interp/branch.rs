@@ -121,7 +121,7 @@ fn not_taken(c: &mut Core, i: Insn) -> Step {
 #[inline(always)]
 fn cr_logic(c: &mut Core, i: Insn, f: fn(u8, u8) -> u8) -> Step {
     let v = f(c.cr.bit(i.ba()), c.cr.bit(i.bb())) & 1;
-    c.cr.set_bit(i.bt() as usize, v);
+    c.cr.set_bit(i.bt(), v);
     Ok(())
 }
 

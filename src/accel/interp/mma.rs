@@ -146,13 +146,13 @@ fn integers(c: &mut Core, i: Insn, kind: fn() -> Product, how: Accumulate) -> St
     let ((count, product), masks) = (kind(), Masks::of(i));
     let (a, b, first) = (c.vsr[i.xa()].words(), c.vsr[i.xb()].words(), accumulator(i));
     let mut saturated = false;
-    for row in 0..4 {
+    for (row, left) in a.into_iter().enumerate() {
         let old = c.vsr[first + row].words();
         let new = std::array::from_fn(|column| {
             if !masks.element(row, column) {
                 return 0;
             }
-            let sum: i64 = (0..count).filter(|k| masks.product(*k)).map(|k| product(a[row], b[column], k)).sum();
+            let sum: i64 = (0..count).filter(|k| masks.product(*k)).map(|k| product(left, b[column], k)).sum();
             let sum = match how {
                 New | NewSaturating => sum,
                 Added | AddedSaturating => sum + i64::from(old[column] as i32),
@@ -182,10 +182,8 @@ fn finish(c: &mut Core, flags: Flags) -> Step {
 
 /// A sign change that leaves NaNs alone.
 fn negated<F: Format>(bits: F::Bits) -> F::Bits {
-    match classify::<F>(bits).1 {
-        Class::QuietNan | Class::SignallingNan => bits,
-        _ => F::narrow(F::widen(bits) ^ (1 << (F::EXPONENT_BITS + F::FRACTION_BITS))),
-    }
+    let nan = matches!(classify::<F>(bits).1, Class::QuietNan | Class::SignallingNan);
+    if nan { bits } else { F::narrow(F::widen(bits) ^ (1 << (F::EXPONENT_BITS + F::FRACTION_BITS))) }
 }
 
 /// xvf32ger…: fused with the accumulator.
@@ -193,13 +191,13 @@ fn singles(c: &mut Core, i: Insn, form: Option<Fused>) -> Step {
     let (masks, env) = (Masks::of(i), env(c));
     let (a, b, first) = (c.vsr[i.xa()].words(), c.vsr[i.xb()].words(), accumulator(i));
     let mut flags = Flags::NONE;
-    for row in 0..4 {
+    for (row, left) in a.into_iter().enumerate() {
         let old = c.vsr[first + row].words();
         let new = std::array::from_fn(|column| {
             if !masks.element(row, column) {
                 return 0;
             }
-            let result = element::<Single>(a[row], b[column], old[column], form, &env);
+            let result = element::<Single>(left, b[column], old[column], form, &env);
             flags |= result.flags;
             result.value
         });

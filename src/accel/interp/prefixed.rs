@@ -49,7 +49,7 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
     ("pstxv",      pstxv),
     ("plxvp",      plxvp),
     ("pstxvp",     pstxvp),
-    ("xxspltidp",  |c, i| splat(c, i, |imm| load_single(imm))),
+    ("xxspltidp",  |c, i| splat(c, i, load_single)),
     ("xxspltiw",   |c, i| splat(c, i, |imm| (u64::from(imm) << 32) | u64::from(imm))),
     ("xxsplti32dx", xxsplti32dx),
     ("xxblendvb",  |c, i| blend(c, i, 8)),

@@ -42,8 +42,9 @@ impl Rounding {
         }
     }
 
-    /// Whether the magnitude is increased: `first` is the first lost digit, `more` whether anything followed it.
-    fn increments(self, sign: Sign, last: u8, first: u8, more: bool) -> bool {
+    /// Whether the magnitude is increased: `first` is the first lost digit, `rest` what followed it.
+    fn increments(self, sign: Sign, last: u8, first: u8, rest: Tail) -> bool {
+        let more = rest == Tail::Nonzero;
         let lost = first != 0 || more;
         match self {
             Rounding::NearestEven => first > 5 || first == 5 && (more || last & 1 == 1),
@@ -116,7 +117,8 @@ impl Exact {
         let digit = |k: usize| self.digits.get(k).copied().unwrap_or(0);
         let first = if count == 0 { 0 } else { digit(count - 1) };
         let more = self.tail == Tail::Nonzero || self.digits.iter().take(count.saturating_sub(1)).any(|d| *d != 0);
-        let up = rounding.increments(self.sign, digit(count), first, more);
+        let rest = if more { Tail::Nonzero } else { Tail::Zero };
+        let up = rounding.increments(self.sign, digit(count), first, rest);
         self.digits.drain(..count.min(self.digits.len()));
         self.exponent += count as i32;
         self.tail = Tail::Zero;

@@ -98,12 +98,15 @@ fn servers(n: &mut Node, spec: &MachineSpec, now: &Negotiated, core: CoreId) {
     n.set_cells("ibm,ppc-interrupt-gserver#s", &pairs);
 }
 
+/// Base page shift, SLB bits, and per actual page size its shift and PTE encoding.
+type SegmentPages = (u32, u32, &'static [(u32, u32)]);
+
 /// `ibm,segment-page-sizes`: per base page size {shift, SLB bits, count, {actual shift, PTE encoding} …}, up to the largest page that
 /// cap-hpt-max-page-size allows.
 fn segment_page_sizes(spec: &MachineSpec) -> Vec<u32> {
     let max = u32::from(spec.caps.get(Cap::HptMaxPageSize));
     let modern = spec.cpu.offers(Level::V2_06, None);
-    let rows: &[(u32, u32, &[(u32, u32)])] = if modern {
+    let rows: &[SegmentPages] = if modern {
         &[(12, 0, &[(12, 0), (24, 0x38)]), (16, 0x110, &[(16, 1), (24, 8)]), (24, 0x100, &[(24, 0)]), (34, 0x120, &[(34, 3)])]
     } else {
         &[(12, 0, &[(12, 0)]), (24, 0x100, &[(24, 0)])]

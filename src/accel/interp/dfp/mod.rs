@@ -215,10 +215,8 @@ fn drrnd(c: &mut Core, i: Insn, layout: &Layout) -> Step {
 fn to_integral(c: &mut Core, i: Insn, layout: &Layout, ignored: Flags) -> Step {
     let rounding = if i.field(15, 15) == 0 { primary(c, i) } else { secondary(i) };
     let b = get(c, layout, i.frb());
-    let mut result = match b.kind {
-        Kind::Finite if b.exponent < 0 => decimal::quantize(&b, 0, layout, rounding),
-        _ => special(&b),
-    };
+    let has_fraction = b.kind == Kind::Finite && b.exponent < 0;
+    let mut result = if has_fraction { decimal::quantize(&b, 0, layout, rounding) } else { special(&b) };
     result.flags = result.flags.without(ignored);
     finish(c, i, layout, result)
 }
