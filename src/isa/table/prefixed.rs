@@ -15,7 +15,7 @@ const V31: Isa = Isa::V3_1;
 /// The rows of this chapter.
 #[rustfmt::skip] // One instruction per line.
 pub const ROWS: &[Row] = &[
-    row("paddi", "000001 10 0 // r // iiiiiiiiiiiiiiiiii 001110 ttttt aaaaa iiiiiiiiiiiiiiii",  "rt, ra, si34, pcrel", V31, None, "ISA I 3.3"),
+    row("paddi", "000001 10 0 // r // iiiiiiiiiiiiiiiiii 001110 ttttt aaaaa iiiiiiiiiiiiiiii",  "rt, ra|0, si34, pcrel", V31, None, "ISA I 3.3"),
     row("plbz",  "000001 10 0 // r // dddddddddddddddddd 100010 ttttt aaaaa dddddddddddddddd",  "rt, d34(ra), pcrel",  V31, None, "ISA I 3.3"),
     row("plhz",  "000001 10 0 // r // dddddddddddddddddd 101000 ttttt aaaaa dddddddddddddddd",  "rt, d34(ra), pcrel",  V31, None, "ISA I 3.3"),
     row("plha",  "000001 10 0 // r // dddddddddddddddddd 101010 ttttt aaaaa dddddddddddddddd",  "rt, d34(ra), pcrel",  V31, None, "ISA I 3.3"),
