@@ -99,8 +99,8 @@ fn diex(c: &mut Core, i: Insn, layout: &Layout) -> Step {
         _ => Kind::QuietNan,
     };
     let value = Datum { kind, exponent: if kind == Kind::Finite { exponent as i32 - layout.bias() } else { 0 }, ..b };
-    // The declets are copied, canonical or not.
-    let declets = layout.declets();
+    // A special result has FRB's declets, canonical or not; a number is canonical.
+    let declets = if kind == Kind::Finite { 0 } else { layout.declets() };
     let image = (encode(&value, layout) & !declets) | (bits(c, layout, i.frb()) & declets);
     put_bits(c, layout, i.frt(), image);
     record(c, i);
