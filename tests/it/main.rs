@@ -1,6 +1,8 @@
 //! One binary for all integration tests.
 mod cas;
+mod cas_requests;
 mod differential;
+mod fdt;
 mod fuzz_smoke;
 mod hcall;
 mod insn;
