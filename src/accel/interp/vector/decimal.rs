@@ -149,27 +149,27 @@ impl Number {
         order | if self.overflow { SO } else { 0 }
     }
 
-    /// Only the last `length` digits.
+    /// Only the last `length` digits. CR6 goes on comparing the whole number with zero, here and in `shifted` (ISA I 6.17.3).
     fn truncated(self, length: u32) -> Number {
         if length >= DIGITS {
             return self;
         }
         let kept = self.digits & ((1 << (4 * length)) - 1);
-        Number { digits: kept, overflow: kept != self.digits, nonzero: kept != 0, ..self }
+        Number { digits: kept, overflow: kept != self.digits, ..self }
     }
 
     /// Shifted left by `by` digits, or right if it is negative.
     fn shifted(self, by: i32, dropped: Dropped) -> Number {
         if by >= 0 {
             let (digits, overflow) = shifted_left(self.digits, by.unsigned_abs(), DIGITS);
-            return Number { digits, overflow, nonzero: digits != 0, ..self };
+            return Number { digits, overflow, ..self };
         }
         let n = by.unsigned_abs();
         let digits = self.digits.checked_shr(4 * n).unwrap_or(0);
         let last_out = self.digits.checked_shr(4 * (n - 1)).unwrap_or(0) & 15;
         let up = dropped == Dropped::Rounded && last_out >= 5;
         let digits = if up { to_digits(to_integer(digits) + 1) } else { digits };
-        Number { digits, nonzero: digits != 0, ..self }
+        Number { digits, ..self }
     }
 }
 
@@ -298,7 +298,7 @@ fn bcdcpsgn(c: &mut Core, i: Insn) -> Step {
     conclude(c, i, n.map(|n| Vsr::new((n.digits << 4) | sign)), n.map_or(SO, Number::condition))
 }
 
-/// CR6 of an unsigned result.
+/// CR6 of an unsigned operation: what the digits of its source are.
 fn unsigned_condition(digits: u128, overflow: u8) -> u8 {
     overflow | if digits == 0 { EQ } else { GT }
 }
@@ -311,7 +311,7 @@ fn bcdus(c: &mut Core, i: Insn) -> Step {
     }
     let n = by.unsigned_abs();
     let (v, lost) = if by >= 0 { shifted_left(digits, n, 32) } else { (digits.checked_shr(4 * n).unwrap_or(0), false) };
-    conclude(c, i, Some(Vsr::new(v)), unsigned_condition(v, if lost { SO } else { 0 }))
+    conclude(c, i, Some(Vsr::new(v)), unsigned_condition(digits, if lost { SO } else { 0 }))
 }
 
 /// bcdutrunc.: the last digits of 32, as many as halfword 3 of VRA says (ISA 3.0).
@@ -321,7 +321,7 @@ fn bcdutrunc(c: &mut Core, i: Insn) -> Step {
         return conclude(c, i, None, SO);
     }
     let v = if length >= 32 { digits } else { digits & ((1 << (4 * length)) - 1) };
-    conclude(c, i, Some(Vsr::new(v)), unsigned_condition(v, if v != digits { SO } else { 0 }))
+    conclude(c, i, Some(Vsr::new(v)), unsigned_condition(digits, if v != digits { SO } else { 0 }))
 }
 
 #[cfg(test)]
@@ -345,6 +345,7 @@ mod tests {
         assert_eq!(n.shifted(-1, Dropped::Cut).pack(0).value(), 0x125c);
         assert_eq!(n.shifted(-2, Dropped::Rounded).pack(0).value(), 0x13c);
         assert_eq!(n.shifted(28, Dropped::Cut).condition(), GT | SO);
+        assert_eq!((n.shifted(-9, Dropped::Cut).pack(0).value(), n.shifted(-9, Dropped::Cut).condition()), (0xc, GT));
         assert_eq!(times_ten(u128::MAX, 9).1, 9);
     }
 }
