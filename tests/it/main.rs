@@ -7,6 +7,7 @@ mod fuzz_smoke;
 mod hcall;
 mod insn;
 mod objdump;
+mod oracle;
 mod platform;
 mod rtas;
 mod versions;
