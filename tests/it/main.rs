@@ -10,6 +10,7 @@ mod objdump;
 mod oracle;
 mod platform;
 mod rtas;
+mod smp;
 mod versions;
 mod vm;
 mod vsmt_cells;
