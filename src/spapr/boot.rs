@@ -145,9 +145,9 @@ impl Images {
     pub fn read(spec: &MachineSpec) -> Result<Images> {
         let Some(path) = &spec.kernel else { return Ok(Images::default()) };
         let kernel = Kernel::read(path, spec.kernel_addr, spec.ram)?;
-        let limit = spec.rma.min(layout::FIRMWARE_MAX);
+        let limit = firmware_end(spec);
         let (start, end) = (kernel.extent.0, kernel.extent.0 + kernel.extent.1);
-        let room = limit - layout::FDT_MAX - layout::RTAS_ROOM;
+        let room = limit - layout::FIRMWARE_OVERHEAD;
         if end > room {
             let problem = format!("ends at {end:#x}; in the real mode area of {limit:#x} bytes there is room up to {room:#x}");
             return Err(refuse("kernel", path, problem, "give the machine (and its first NUMA node) more memory"));
@@ -196,18 +196,25 @@ impl Images {
     }
 }
 
-/// Where the flattened tree goes.
-pub fn fdt_address(spec: &MachineSpec) -> u64 {
-    spec.rma.min(layout::FIRMWARE_MAX) - layout::FDT_MAX
+/// End of the memory that firmware uses.
+fn firmware_end(spec: &MachineSpec) -> u64 {
+    spec.rma.min(layout::FIRMWARE_MAX)
 }
 
-/// Writes the flattened tree; gives its address.
-pub fn place_tree(spec: &MachineSpec, memory: &GuestMemory, tree: &Tree) -> u64 {
-    let at = fdt_address(spec);
+/// Where RTAS goes for guests that are entered without firmware: the bottom of the room that kernel and RAM disk leave.
+pub fn rtas_address(spec: &MachineSpec) -> u64 {
+    firmware_end(spec) - layout::FIRMWARE_OVERHEAD
+}
+
+/// Writes the flattened tree to the top of firmware's memory; gives its address and the bytes set aside for it: QEMU's 2 MiB, or more for machines of
+/// thousands of vcpus (where QEMU gives up).
+pub fn place_tree(spec: &MachineSpec, memory: &GuestMemory, tree: &Tree) -> (u64, u64) {
     let blob = tree.to_dtb();
-    assert!(blob.len() as u64 <= layout::FDT_MAX, "the tree has {} bytes", blob.len());
+    let room = (blob.len() as u64).next_multiple_of(layout::FDT_ROOM);
+    assert!(room < layout::FIRMWARE_OVERHEAD - layout::RTAS_ROOM, "the largest machine's tree has a few MiB, this one {}", blob.len());
+    let at = firmware_end(spec) - room;
     memory.write(Ra(at), &blob).expect("the RMA is at least 128 MiB");
-    at
+    (at, room)
 }
 
 #[cfg(test)]

@@ -48,11 +48,11 @@ impl Machine {
         if offer == Offer::FlatTree {
             self.instantiate_rtas(&mut tree);
         }
-        let fdt = boot::place_tree(&self.spec, &self.memory, &tree);
+        let (fdt, fdt_room) = boot::place_tree(&self.spec, &self.memory, &tree);
         let (initrd, initrd_bytes) = self.loaded.initrd.unwrap_or((0, 0));
         let nip = images.entry().unwrap_or(NO_KERNEL);
         if offer != Offer::FlatTree {
-            let mut claimed = vec![(fdt, layout::FDT_MAX)];
+            let mut claimed = vec![(fdt, fdt_room)];
             claimed.extend(self.loaded.kernel.map(|(at, len, _)| (at, len)));
             claimed.extend(self.loaded.initrd);
             let limit = self.spec.rma.min(layout::FIRMWARE_MAX);
@@ -66,9 +66,9 @@ impl Machine {
         }
     }
 
-    /// RTAS just below the flattened tree, for guests that are entered without firmware.
+    /// RTAS below the flattened tree, for guests that are entered without firmware.
     fn instantiate_rtas(&self, tree: &mut Tree) {
-        let base = boot::fdt_address(&self.spec) - layout::RTAS_ROOM;
+        let base = boot::rtas_address(&self.spec);
         vof::place_code(&self.memory, base, vof::HCALL_RTAS);
         if let Some(node) = tree.root.child_mut("rtas") {
             node.set_u32("linux,rtas-base", base as u32).set_u32("linux,rtas-entry", base as u32);

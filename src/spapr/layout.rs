@@ -20,10 +20,10 @@ pub const FIRMWARE_OVERHEAD: u64 = 0x280_0000;
 pub const FIRMWARE_MAX: u64 = 0x8000_0000;
 /// Firmware's own memory at the bottom: interrupt vectors, the client interface's entry, the client's first stack.
 pub const FIRMWARE_LOW: u64 = 0x1_0000;
-/// Room for RTAS below the flattened tree, for guests that are entered without firmware.
+/// Room for RTAS, for guests that are entered without firmware.
 pub const RTAS_ROOM: u64 = 0x1_0000;
-/// Room for a flattened device tree.
-pub const FDT_MAX: u64 = 0x20_0000;
+/// Room for a flattened device tree comes in multiples of this.
+pub const FDT_ROOM: u64 = 0x20_0000;
 /// User page of the XIVE TIMA, the unit address of its node.
 pub const TIMA_USER_PAGE: u64 = 0x0006_0302_031b_0000;
 /// OS page of the XIVE TIMA.

@@ -114,6 +114,11 @@ def test_the_trees_of_the_versions_differ_as_they_should() -> None:
     # vsmt: 8 for all before 4.2, then the threads.
     for machine, second in (("pseries-2.12", 8), ("pseries-3.1", 8), ("pseries-4.1", 8), ("pseries-4.2", 2), ("pseries-10.2", 2)):
         assert f"ibm,ppc-interrupt-server#s = <{second:#x} {second + 1:#x}>" in trees[machine], machine
-    # The interrupt controllers offered: XIVE since 4.1 ("dual").
-    for machine, offered in trees.items():
-        assert ("ibm,xive-eq-sizes" in offered) == (machine in ("pseries-4.1", "pseries-4.2", "pseries-10.2")), machine
+    # The interrupt controllers offered to negotiation: XICS alone (0), both (0x80) since 4.0; the large decrementer since then, too.
+    for machine, shown in trees.items():
+        since_4_0 = machine not in ("pseries-2.12", "pseries-3.1")
+        assert f"ibm,arch-vec-5-platform-support = <{0x178018C0 if since_4_0 else 0x170018C0:#x} " in shown, machine
+        assert ("ibm,dec-bits = <0x38>" in shown) == since_4_0, machine
+    # Probing of PCI is left to the guest since 4.2.
+    for machine, shown in trees.items():
+        assert ("linux,pci-probe-only = <0x0>" in shown) == (machine in ("pseries-4.2", "pseries-10.2")), machine

@@ -138,7 +138,7 @@ fn images(name: &str, kernel_addr: u64, memory_bytes: u64, initrd: usize) -> std
     let loaded = images.place(&memory);
     let (at, len) = loaded.initrd.unwrap();
     assert_eq!((memory.read_u8(Ra(at)), memory.read_u8(Ra(at + len - 1))), (Ok(7), Ok(7)));
-    assert!(at + len <= fdt_address(&spec));
+    assert!(at + len <= rtas_address(&spec));
     Ok(loaded)
 }
 
@@ -156,11 +156,23 @@ fn what_does_not_fit_is_refused_with_the_room_there_is() {
     for (name, addr, bytes, initrd, want) in [
         ("large-initrd", 0x40_0000, 0x100, room + 1, "there is room for"),
         ("large-kernel", 0x40_0000, (128 << 20) - 0x40_0000, 10, "there is room up to"),
-        ("no-room", 0x40_0000, (128 << 20) - 0x80_0000, 10, "there is room for 0x0"),
+        ("no-room", 0x40_0000, (128 << 20) - layout::FIRMWARE_OVERHEAD - 0x40_0000, 10, "there is room for 0x0"),
         ("beyond", 0x40_0000, 128 << 20, 10, "beyond the machine's"),
         ("low", 0, 0x100, 10, "firmware has the first"),
     ] {
         let problem = images(name, addr, bytes, initrd).unwrap_err();
         assert!(problem.contains(want), "{name}: {problem}");
+    }
+}
+
+#[test]
+fn a_large_tree_gets_more_room() {
+    let spec = check(&Settings { memory: 256 << 20, ..Settings::default() }).unwrap();
+    let memory = GuestMemory::new(spec.ram).unwrap();
+    for (bytes, room) in [(100, 2 << 20), (5 << 20, 6 << 20)] {
+        let mut tree = Tree::default();
+        tree.root.set("x", vec![1; bytes]);
+        let (at, got) = place_tree(&spec, &memory, &tree);
+        assert_eq!((at, got, memory.read_u32(Ra(at))), ((256 << 20) - room, room, Ok(0xd00d_feed)));
     }
 }
