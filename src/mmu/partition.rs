@@ -5,10 +5,23 @@ use crate::mmu::hpt::Hpt;
 use crate::signal;
 use crate::signal::Signals;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+
+/// Which cached translations are to be forgotten.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Those made while this PID was in PIDR. (A kernel's own, of PID 0, are cached under every PID: they need [`Scope::All`].)
+    Process(u32),
+}
+
+/// The scopes of this many requests are remembered; a vCPU that is further behind forgets everything.
+const REMEMBERED: u64 = 64;
 
 /// One machine's translation roots.
 pub struct Partition {
@@ -20,6 +33,10 @@ pub struct Partition {
     process_table: AtomicU64,
     /// Counts invalidations; a vCPU that has seen the current count holds no stale translation.
     generation: AtomicU64,
+    /// Scope of each of the last requests, by generation modulo the length: 0 is all, else PID + 1.
+    scopes: [AtomicU64; REMEMBERED as usize],
+    /// Held while a request is entered.
+    requests: Mutex<()>,
     cpus: RwLock<Vec<Arc<Seen>>>,
 }
 
@@ -39,6 +56,8 @@ impl Partition {
             hpt: RwLock::new(None),
             process_table: AtomicU64::new(0),
             generation: AtomicU64::new(1),
+            scopes: std::array::from_fn(|_| AtomicU64::new(0)),
+            requests: Mutex::new(()),
             cpus: RwLock::new(Vec::new()),
         }
     }
@@ -72,9 +91,17 @@ impl Partition {
         seen
     }
 
-    /// Asks every vCPU to forget its cached translations; does not wait.
-    pub fn request_invalidation(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+    /// Asks every vCPU to forget its cached translations within `scope`; does not wait.
+    pub fn request_invalidation(&self, scope: Scope) {
+        let entry = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let next = self.generation.load(Ordering::SeqCst) + 1;
+        let code = match scope {
+            Scope::All => 0,
+            Scope::Process(pid) => u64::from(pid) + 1,
+        };
+        self.scopes[(next % REMEMBERED) as usize].store(code, Ordering::SeqCst);
+        self.generation.store(next, Ordering::SeqCst);
+        drop(entry);
         for cpu in self.cpus.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
             cpu.signals.raise(signal::FLUSH);
         }
@@ -94,8 +121,20 @@ impl Partition {
 
     /// Both, for whoever changes a page table on a guest's behalf (H_REMOVE and its kin).
     pub fn invalidate(&self, me: Option<&Seen>) {
-        self.request_invalidation();
+        self.request_invalidation(Scope::All);
         self.wait_for_invalidation(me);
+    }
+
+    /// What was asked for after generation `seen`, up to `now`: PIDs, or `None` when everything is to be forgotten.
+    pub fn processes_since(&self, seen: u64, now: u64) -> Option<Vec<u32>> {
+        if now - seen >= REMEMBERED {
+            return None;
+        }
+        let codes: Vec<u64> = (seen + 1..=now).map(|g| self.scopes[(g % REMEMBERED) as usize].load(Ordering::SeqCst)).collect();
+        // An entry may have been written over while it was read: then more than a lap was asked for meanwhile.
+        let lapped = self.generation.load(Ordering::SeqCst) - seen >= REMEMBERED;
+        let pids = codes.iter().map(|c| c.checked_sub(1).map(|pid| pid as u32)).collect::<Option<Vec<u32>>>();
+        if lapped { None } else { pids }
     }
 
     /// The count of invalidations requested so far.
@@ -113,13 +152,35 @@ impl Seen {
     pub fn leave(&self) {
         self.running.store(false, Ordering::SeqCst);
     }
-    /// Whether cached translations are stale. When it says so, the caller flushes, then calls [`Seen::caught_up`] with the value given.
-    pub fn behind(&self, partition: &Partition) -> Option<u64> {
-        let now = partition.generation();
-        (self.generation.load(Ordering::SeqCst) < now).then_some(now)
+    /// Whether cached translations are stale: the generation followed so far and the present one. The caller forgets what
+    /// [`Partition::processes_since`] says of the two, then calls [`Seen::caught_up`] with the second.
+    pub fn behind(&self, partition: &Partition) -> Option<(u64, u64)> {
+        let (seen, now) = (self.generation.load(Ordering::SeqCst), partition.generation());
+        (seen < now).then_some((seen, now))
     }
     /// Cached translations from before `generation` are gone.
     pub fn caught_up(&self, generation: u64) {
         self.generation.store(generation, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_followed_until_too_many_have_passed() {
+        let p = Partition::new(Arc::new(GuestMemory::new(1 << 20).unwrap()));
+        let start = p.generation();
+        p.request_invalidation(Scope::Process(7));
+        p.request_invalidation(Scope::Process(9));
+        assert_eq!(p.processes_since(start, p.generation()), Some(vec![7, 9]));
+        p.request_invalidation(Scope::All);
+        assert_eq!(p.processes_since(start, p.generation()), None);
+        let start = p.generation();
+        (0..REMEMBERED - 1).for_each(|_| p.request_invalidation(Scope::Process(1)));
+        assert_eq!(p.processes_since(start, p.generation()).map(|v| v.len() as u64), Some(REMEMBERED - 1));
+        p.request_invalidation(Scope::Process(1));
+        assert_eq!(p.processes_since(start, p.generation()), None);
     }
 }

@@ -19,6 +19,7 @@ use crate::isa::regs::SRR1_ILLEGAL;
 use crate::isa::regs::SRR1_PRIVILEGED;
 use crate::isa::vectors::Vector;
 use crate::mmu::partition::Partition;
+use crate::mmu::partition::Scope;
 use crate::mmu::partition::Seen;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
@@ -241,17 +242,29 @@ impl Core {
         self.tlb.select(&self.state);
     }
 
+    /// Forgets this vCPU's cached translations within `scope`.
+    pub fn forget(&mut self, scope: Scope) {
+        match scope {
+            Scope::All => self.tlb.flush(),
+            Scope::Process(pid) => self.tlb.forget_process(pid),
+        }
+        self.tlb.select(&self.state);
+    }
+
     /// Flushes if another vCPU invalidated translations since the last look.
     pub(super) fn catch_up(&mut self) {
-        if let Some(generation) = self.seen.behind(&self.partition) {
-            self.flush_tlb();
-            self.seen.caught_up(generation);
+        if let Some((seen, now)) = self.seen.behind(&self.partition) {
+            match self.partition.processes_since(seen, now) {
+                Some(pids) => pids.into_iter().for_each(|pid| self.forget(Scope::Process(pid))),
+                None => self.forget(Scope::All),
+            }
+            self.seen.caught_up(now);
         }
     }
 
     /// Invalidates translations on every vCPU and waits until none uses a stale one (tlbie with tlbsync, ISA III).
     pub fn shoot_down(&mut self) {
-        self.partition.request_invalidation();
+        self.partition.request_invalidation(Scope::All);
         self.wait_for_shoot_down();
     }
 

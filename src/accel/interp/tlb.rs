@@ -93,6 +93,12 @@ impl Tlb {
         self.epoch += 1;
     }
 
+    /// Forgets what was cached while `pid` was in PIDR: its context numbers are never given out again before the next flush.
+    pub fn forget_process(&mut self, pid: u32) {
+        let of_process = |key: &Key| key.mode & 1 != 0 && key.pid == u64::from(pid);
+        self.slots.iter_mut().filter(|(key, number)| *number != 0 && of_process(key)).for_each(|slot| *slot = (Key::default(), 0));
+    }
+
     /// The SLB lost or changed an entry that may be cached: entries made under it match no more. [`Tlb::select`] must follow.
     pub fn slb_changed(&mut self) {
         self.slb_epoch += 1;
@@ -128,5 +134,31 @@ impl Tlb {
         self.next += 1;
         self.slots[slot] = (key, number);
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_pid(pid: u64) -> CpuState {
+        let mut s = CpuState { msr: Msr(Msr::SF | Msr::IR | Msr::DR), ..CpuState::default() };
+        s.spr[spr::PIDR] = pid;
+        s
+    }
+
+    #[test]
+    fn forgetting_a_process_leaves_the_others() {
+        let mut tlb = Tlb::new(Arc::new(GuestMemory::new(1 << 20).unwrap()));
+        let number = |tlb: &mut Tlb, pid| {
+            tlb.select(&with_pid(pid));
+            (tlb.data, tlb.fetch)
+        };
+        let (five, six) = (number(&mut tlb, 5), number(&mut tlb, 6));
+        assert_eq!(number(&mut tlb, 5), five);
+        tlb.forget_process(5);
+        assert_eq!(number(&mut tlb, 6), six);
+        let again = number(&mut tlb, 5);
+        assert!(again.0 != five.0 && again.1 != five.1, "entries of the forgotten process would match again");
     }
 }
