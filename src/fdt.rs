@@ -9,6 +9,7 @@ use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::DeviceTree;
 use dtoolkit::model::DeviceTreeNode;
 use dtoolkit::model::DeviceTreeProperty;
+use std::collections::HashSet;
 
 /// Deepest nesting accepted from outside.
 const DEPTH_MAX: usize = 32;
@@ -119,6 +120,19 @@ impl Node {
         path.split('/').filter(|p| !p.is_empty()).try_fold(self, |n, part| n.child_mut(part))
     }
 
+    /// Refuses two properties or two children of one name (Devicetree Specification, 2.2): only one of them would survive being written.
+    fn check_names(&self) -> Result<(), Malformed> {
+        let names = [self.properties.iter().map(|(n, _)| n).collect::<Vec<_>>(), self.children.iter().map(|c| &c.name).collect()];
+        let repeated = names.iter().find_map(|list| {
+            let mut seen = HashSet::new();
+            list.iter().find(|n| !seen.insert(n.as_str()))
+        });
+        match repeated {
+            Some(name) => Err(Malformed(format!("node {:?} has {name:?} twice", self.name))),
+            None => Ok(()),
+        }
+    }
+
     fn to_model(&self) -> DeviceTreeNode {
         let mut node = DeviceTreeNode::new_unchecked(self.name.clone());
         for (name, value) in &self.properties {
@@ -217,6 +231,7 @@ impl Reader<'_> {
                 }
                 (2, Some(_)) => {
                     let done = open.pop().ok_or_else(short)?;
+                    done.check_names()?;
                     match open.last_mut() {
                         Some(parent) => parent.children.push(done),
                         None => root = Some(done),
@@ -261,6 +276,21 @@ mod tests {
         let mut long = small();
         long.root.set_u32("ibm,associativity-reference-points", 4);
         assert_eq!(Tree::parse(&long.to_dtb()), Ok(long));
+    }
+
+    #[test]
+    fn repeated_names_are_refused() {
+        let mut t = small();
+        t.root.set_u32("#size-cells", 2);
+        let mut blob = t.to_dtb();
+        // The second property is made to point at the first one's name.
+        let name = |what: &[u8], in_: &[u8]| in_.windows(what.len()).position(|w| w == what).unwrap();
+        let (from, to) = (name(b"#size-cells\0", &blob), name(b"#address-cells\0", &blob));
+        let strings = u32::from_be_bytes(blob[12..16].try_into().unwrap()) as usize;
+        let (old, new) = ((from - strings) as u32, (to - strings) as u32);
+        let at = blob.windows(8).position(|w| w == [4u32.to_be_bytes(), old.to_be_bytes()].concat()).unwrap();
+        blob[at + 4..at + 8].copy_from_slice(&new.to_be_bytes());
+        assert!(Tree::parse(&blob).is_err_and(|e| e.0.contains("twice")));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! recorded and replayed, and no lock is held while guest code runs.
 
 pub mod interp;
+pub mod kvm;
 
 use crate::cpu::CpuState;
 use crate::error::Result;

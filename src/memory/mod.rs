@@ -1,6 +1,6 @@
 //! Guest RAM: typed big-endian access by real address, bulk copy, and the page flags that stores must respect.
 //!
-//! RAM is one run of bytes from real address 0, on a memfd through vm-memory, and is shared by all vCPU threads. It is never a
+//! RAM is one run of bytes from real address 0, mapped through vm-memory, and is shared by all vCPU threads. It is never a
 //! `&[u8]`: another vCPU may write it at any time. Everything that is not a vCPU goes through the checked methods here; only the
 //! accelerators' TLBs take host pointers ([`GuestMemory::host`]).
 //!

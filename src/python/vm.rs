@@ -11,6 +11,7 @@ use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
 
 use crate::accel::AccelKind;
+use crate::accel::kvm;
 use crate::error::Error;
 use crate::python::config::PyConfig;
 use crate::python::cpu::Cpu;
@@ -216,22 +217,9 @@ fn accelerator(name: &str) -> Result<AccelKind, Error> {
     };
     match name {
         "auto" | "interp" => Ok(AccelKind::Interp),
-        "kvm" => refuse(kvm_absence()),
+        "kvm" => Err(kvm::refusal()),
         "tcg" => refuse("the translator is not part of this version".to_string()),
         other => Err(Error::config("accel", format!("there is no accelerator {other:?}"), "use accel=\"interp\", or leave it out")),
-    }
-}
-
-/// Why KVM can't run a guest of ours here, in one sentence.
-fn kvm_absence() -> String {
-    let arch = std::env::consts::ARCH;
-    let device = match std::fs::metadata("/dev/kvm") {
-        Ok(_) => "it has /dev/kvm, but",
-        Err(_) => "it has no /dev/kvm, and",
-    };
-    match arch {
-        "powerpc64" => format!("this host is {arch}: {device} spapr does not use KVM in this version"),
-        _ => format!("this host is {arch}: {device} KVM runs PowerPC guests on POWER hosts only"),
     }
 }
 

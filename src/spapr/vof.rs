@@ -1,6 +1,6 @@
 //! Open Firmware's client interface, in the monitor (IEEE 1275; what QEMU calls VOF).
 //!
-//! The guest's boot program calls a four-instruction stub that makes a hypercall; everything else is here: a live device tree, console output, a
+//! The guest's boot program calls a five-instruction stub that makes a hypercall; everything else is here: a live device tree, console output, a
 //! map of claimed memory, `ibm,client-architecture-support` and `instantiate-rtas`. Handles name paths, so they stay valid when negotiation replaces the tree.
 
 use crate::fdt::Node;
