@@ -2,7 +2,7 @@
 //!
 //! Each boot is a process of its own, ours by running this program again, so that both are measured from outside and alike: CPU seconds as the
 //! kernel counts them for a child that ended, wall time from start to exit, and memory at the prompt. Runs alternate, so that whatever else the host
-//! does meets both. Environment: `SPAPR_KERNEL` and `SPAPR_INITRD` (else what tools/guest-kernel.sh fetched), `SPAPR_BENCH_RUNS` (3),
+//! does meets both. Environment: `SPAPR_KERNEL` and `SPAPR_INITRD` (else what tests/tools/guest-kernel.sh fetched), `SPAPR_BENCH_RUNS` (3),
 //! `SPAPR_BENCH_CPU` (power9).
 
 use spapr::spapr::spec::Settings;
@@ -102,7 +102,7 @@ fn files() -> (PathBuf, PathBuf) {
     let file = |variable: &str, name: &str| {
         let named = std::env::var_os(variable).map(PathBuf::from);
         let path = named.unwrap_or_else(|| cache().join("debian-installer-12-netboot-ppc64el").join(name));
-        assert!(path.exists(), "{} is missing: run tools/guest-kernel.sh, or set {variable}", path.display());
+        assert!(path.exists(), "{} is missing: run tests/tools/guest-kernel.sh, or set {variable}", path.display());
         path
     };
     (file("SPAPR_KERNEL", "vmlinux"), file("SPAPR_INITRD", "initrd.gz"))

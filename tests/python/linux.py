@@ -44,7 +44,7 @@ def images() -> tuple[Path, Path]:
     """Kernel and initial RAM disk: `SPAPR_KERNEL` and `SPAPR_INITRD`, or Debian's."""
     if "SPAPR_KERNEL" in os.environ:
         return Path(os.environ["SPAPR_KERNEL"]), Path(os.environ.get("SPAPR_INITRD", ""))
-    found = subprocess.run([ROOT / "tools" / "guest-kernel.sh"], capture_output=True, text=True)
+    found = subprocess.run([ROOT / "tests" / "tools" / "guest-kernel.sh"], capture_output=True, text=True)
     if found.returncode:
         lacking(found.stderr.strip())
     folder = Path(found.stdout.strip())
