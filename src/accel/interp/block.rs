@@ -51,6 +51,8 @@ pub struct Block {
 const BLOCK_MAX: usize = 64;
 /// Pages kept decoded at most.
 const PAGES_MAX: usize = 8192;
+/// Instructions kept decoded at most, 16 bytes each: a guest that jumps to every word of many pages cannot fill the host's memory.
+const OPS_MAX: usize = 4 << 20;
 const FETCH_ENTRIES: usize = 512;
 const SLOTS: usize = 1024;
 
@@ -75,6 +77,8 @@ pub struct CodeCache {
     by_key: HashMap<(u64, u32), u32>,
     fetch: Box<[Fetch; FETCH_ENTRIES]>,
     epoch: u64,
+    /// Instructions decoded since everything was last forgotten.
+    ops: usize,
 }
 
 /// What of MSR and FSCR is decided when a block is decoded.
@@ -93,6 +97,7 @@ impl Default for CodeCache {
             by_key: HashMap::new(),
             fetch: Box::new([Fetch { tag: 0, mode: 0, page: 0 }; FETCH_ENTRIES]),
             epoch: 0,
+            ops: 0,
         }
     }
 }
@@ -101,6 +106,7 @@ impl CodeCache {
     /// Forgets all decoded code.
     pub fn clear(&mut self) {
         self.pages.clear();
+        self.ops = 0;
         self.by_key.clear();
         self.fetch.fill(Fetch { tag: 0, mode: 0, page: 0 });
     }
@@ -108,6 +114,9 @@ impl CodeCache {
     /// The block at NIP, decoded if need be. `Err`: the fetch failed and the interrupt is prepared, with CIA at NIP.
     #[inline]
     pub fn find(&mut self, c: &mut Core) -> Result<&Block, Trap> {
+        if self.ops > OPS_MAX {
+            self.clear();
+        }
         if self.epoch != c.tlb.epoch {
             self.epoch = c.tlb.epoch;
             self.fetch.fill(Fetch { tag: 0, mode: 0, page: 0 });
@@ -160,7 +169,9 @@ impl CodeCache {
             p.starts.fill(0);
             p.blocks.clear();
         }
-        p.blocks.push(Block { ops: decode_run(c, p.ra, slot) });
+        let block = Block { ops: decode_run(c, p.ra, slot) };
+        self.ops += block.ops.len();
+        p.blocks.push(block);
         let index = p.blocks.len() as u16;
         p.starts[slot] = index;
         index
@@ -270,4 +281,45 @@ fn unknown(c: &mut Core, i: Insn) -> Step {
 /// A hypervisor-privileged instruction in a partition: privileged in problem state, else illegal (ISA III, emulation assistance).
 fn hypervisor_only(c: &mut Core, i: Insn) -> Step {
     if c.problem_state() { c.privileged() } else { unknown(c, i) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accel::interp::core::Parts;
+    use crate::clock::VirtualClock;
+    use crate::isa::cpu_model;
+    use crate::memory::GuestMemory;
+    use crate::mmu::partition::Partition;
+    use crate::signal::Signals;
+    use crate::units::CpuIndex;
+    use crate::units::VcpuId;
+    use std::sync::Arc;
+
+    const NOP: u32 = 0x6000_0000;
+
+    #[test]
+    fn a_guest_that_jumps_everywhere_keeps_the_cache_bounded() {
+        let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
+        (0..1 << 18).for_each(|k| memory.write_u32(Ra(4 * k), NOP).unwrap());
+        let mut core = Core::new(Parts {
+            model: cpu_model::by_name("power9_v2.2").unwrap(),
+            index: CpuIndex(0),
+            id: VcpuId(0),
+            partition: Arc::new(Partition::new(memory)),
+            signals: Arc::new(Signals::default()),
+            clock: Arc::new(VirtualClock::default()),
+            others: Arc::default(),
+        });
+        core.msr.0 = Msr::SF;
+        core.recontext();
+        let mut cache = CodeCache::default();
+        let mut most = 0;
+        for k in 0..1u64 << 17 {
+            core.nip = 4 * k;
+            assert!(!cache.find(&mut core).unwrap().ops.is_empty());
+            most = most.max(cache.ops);
+        }
+        assert!(most > OPS_MAX / 2 && most <= OPS_MAX + BLOCK_MAX, "{most}");
+    }
 }

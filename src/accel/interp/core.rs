@@ -262,12 +262,6 @@ impl Core {
         }
     }
 
-    /// Invalidates translations on every vCPU and waits until none uses a stale one (tlbie with tlbsync, ISA III).
-    pub fn shoot_down(&mut self) {
-        self.partition.request_invalidation(Scope::All);
-        self.wait_for_shoot_down();
-    }
-
     /// Waits until no vCPU uses a translation from before the last invalidation that any vCPU asked for (tlbsync, ISA III).
     pub fn wait_for_shoot_down(&mut self) {
         self.catch_up();
