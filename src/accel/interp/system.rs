@@ -32,6 +32,8 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
     ("sc", sc), ("scv", scv), ("rfid", rfid), ("rfscv", rfscv), ("rfebb", rfebb),
     ("hrfid", hypervisor), ("urfid", hypervisor), ("attn", hypervisor),
     ("doze", hypervisor), ("nap", hypervisor), ("sleep", hypervisor), ("rvwinkle", hypervisor), ("stop", hypervisor),
+    ("lbzcix", hypervisor), ("lhzcix", hypervisor), ("lwzcix", hypervisor), ("ldcix", hypervisor),
+    ("stbcix", hypervisor), ("sthcix", hypervisor), ("stwcix", hypervisor), ("stdcix", hypervisor),
     ("wait", wait), ("waitv206", wait),
     ("mfmsr", mfmsr), ("mtmsr", mtmsr), ("mtmsrd", mtmsrd), ("mfspr", mfspr), ("mftb", mftb), ("mtspr", mtspr),
     ("slbmte", slb::slbmte), ("slbmfev", slb::slbmfev), ("slbmfee", slb::slbmfee), ("slbfee.", slb::slbfee),
