@@ -20,6 +20,7 @@ use crate::spapr::hcall::Values;
 use crate::spapr::hcall::Who;
 use crate::spapr::machine::Cause;
 use crate::spapr::machine::MachineEvent;
+use crate::spapr::machine::RunState;
 use crate::spapr::rtas::ResetEntry;
 use crate::units::CpuIndex;
 use crate::units::Ra;
@@ -197,7 +198,15 @@ impl Shared {
                 slot.vcpu.complete(reply(status, Values::default()));
                 self.change_vcpus(cpu, slot, who, change);
             }
-            Outcome::StopSelf => slot.halt = Halt::Stopped,
+            Outcome::StopSelf => {
+                slot.halt = Halt::Stopped;
+                if lock(&self.machine).vcpus.iter().all(|v| v.run == RunState::Stopped) {
+                    // Only a vCPU could start another one: nobody is left, and whoever waits for the guest is told.
+                    let text = "every vCPU has stopped itself (RTAS stop-self), so nothing is left to run".to_string();
+                    self.stop(Status::GuestPanicked, StopReason::Guest(text));
+                    return Next::Park;
+                }
+            }
             Outcome::Again(regs) => {
                 let s = slot.vcpu.state_mut();
                 s.nip = s.nip.wrapping_sub(4);

@@ -83,6 +83,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
     ({"smp": "nine"}, "smp", "nine", "cpus=1"),
     ({"smp": {"core": 1}}, "smp", "core", "cores"),
     ({"memory": "300M"}, "memory", "256 MiB", "512M"),
+    ({"machine": "pseries-2.4", "memory": "64M"}, "memory", "RMA", "256M"),
     ({"memory": "512X"}, "memory", "512X", "512M"),
     ({"memory": 1.5}, "memory", "1.5", "512M"),
     ({"memory": "1G", "numa": [NumaNode("300M"), NumaNode("724M")]}, "numa", "256", ""),
