@@ -11,7 +11,7 @@ pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'myp
 
 missing=""
 for need in powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu \
-    powerpc64le-linux-gnu-as:binutils-powerpc64le-linux-gnu qemu-system-ppc64:qemu-system-ppc dtc:device-tree-compiler; do
+    powerpc64le-linux-gnu-as:binutils-powerpc64le-linux-gnu dtc:device-tree-compiler; do
     command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need#*:}"
 done
 if [ -n "$missing" ] && can_apt; then
@@ -20,8 +20,11 @@ if [ -n "$missing" ] && can_apt; then
     apt_install $missing || echo "spapr: could not install$missing; the tests that compare with them say so." >&2
 fi
 if [ -z "${SPAPR_DIFF_QEMU:-}" ]; then
-    SPAPR_DIFF_QEMU=$(tests/tools/qemu-user.sh) || SPAPR_DIFF_QEMU=qemu-ppc64le-static
+    SPAPR_DIFF_QEMU=$(tests/tools/qemu.sh user) || SPAPR_DIFF_QEMU=qemu-ppc64le-static
     export SPAPR_DIFF_QEMU
+fi
+if [ -z "${SPAPR_QEMU_SYSTEM:-}" ]; then
+    if SPAPR_QEMU_SYSTEM=$(tests/tools/qemu.sh system); then export SPAPR_QEMU_SYSTEM; else unset SPAPR_QEMU_SYSTEM; fi
 fi
 tests/tools/guest-kernel.sh >/dev/null || echo "spapr: no Debian guest kernel; the tests that boot it say so." >&2
 

@@ -1,34 +1,43 @@
 """The embedded guests on QEMU: what they print is the fixture of other tests, so it is checked on the reference machine too.
 
-Needs qemu-system-ppc64 with SMT (8.1 or later); skipped where there is none. No firmware: a "BIOS" of one branch enters the guest.
+Needs qemu-system-ppc64 10 or later, which `tests/tools/qemu.sh system` finds or installs. No firmware: a "BIOS" of one branch enters the guest.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, lacking
 
-GUESTS = Path(__file__).resolve().parents[2] / "python" / "spapr" / "guests"
-QEMU = shutil.which("qemu-system-ppc64")
+GUESTS = ROOT / "python" / "spapr" / "guests"
 CAPS = "cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"
 BRANCH_TO_KERNEL = bytes(0x100) + bytes.fromhex("483fff00")  # at 0x100: b 0x400000
 
-pytestmark = pytest.mark.skipif(QEMU is None, reason="qemu-system-ppc64 is missing; install Debian's package qemu-system-ppc")
+
+@cache
+def qemu() -> str:
+    """The path of the reference."""
+    if "SPAPR_QEMU_SYSTEM" in os.environ:
+        return os.environ["SPAPR_QEMU_SYSTEM"]
+    found = subprocess.run([ROOT / "tests" / "tools" / "qemu.sh", "system"], capture_output=True, text=True)
+    if found.returncode:
+        lacking(found.stderr.strip())
+    return found.stdout.strip()
 
 
 def run(tmp_path: Path, endian: str, machine: str, smp: str, commands: list[str], cpu: str = "power9") -> str:
     """The console output of a guest that obeys `commands` and powers off."""
-    assert QEMU is not None
     rom = tmp_path / "rom.bin"
     rom.write_bytes(BRANCH_TO_KERNEL)
     arguments = ["-M", f"pseries,{CAPS},{machine}", "-cpu", cpu, "-m", "256", "-smp", smp, "-nodefaults", "-display", "none"]
     arguments += ["-serial", "stdio", "-monitor", "none", "-bios", str(rom), "-kernel", str(GUESTS / f"embedded-{endian}.elf")]
     typed = "".join(f"{line}\n" for line in [*commands, "off"])
-    done = subprocess.run([QEMU, *arguments], input=typed.encode(), capture_output=True, timeout=120, check=True)
+    done = subprocess.run([qemu(), *arguments], input=typed.encode(), capture_output=True, timeout=120, check=True)
     return done.stdout.decode()
 
 

@@ -162,8 +162,8 @@ fn shorten(qemu: &str, case: &Case) -> (String, String) {
 fn the_interpreter_agrees_with_qemu() {
     let qemu = std::env::var("SPAPR_DIFF_QEMU").unwrap_or_else(|_| "qemu-ppc64le-static".into());
     if std::process::Command::new(&qemu).arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "{qemu} is not installed: tests/tools/qemu-user.sh fetches it");
-        eprintln!("skipped: {qemu} is not installed (tests/tools/qemu-user.sh fetches it)");
+        assert!(std::env::var_os("CI").is_none(), "{qemu} is not installed: `tests/tools/qemu.sh user` fetches it");
+        eprintln!("skipped: {qemu} is not installed (`tests/tools/qemu.sh user` fetches it)");
         return;
     }
     let left_out = |name: &str| LEFT_OUT.iter().chain(QEMU_DIFFERS).any(|(names, _)| among(names, name));
