@@ -9,8 +9,6 @@ use crate::vm::lock;
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -96,12 +94,21 @@ struct Inner {
     holds: usize,
 }
 
+/// Instructions that all vCPUs together may still execute.
+#[derive(Clone, Copy)]
+pub(super) struct Budget {
+    /// Given to nobody yet.
+    pub(super) left: u64,
+    /// Given to vCPUs that are executing.
+    pub(super) taken: u64,
+}
+
 /// The state that commands and threads share.
 pub(super) struct Control {
     inner: Mutex<Inner>,
     changed: Condvar,
-    /// Instructions left of a budget; `i64::MAX` without one.
-    pub(super) budget: AtomicI64,
+    /// What is left of the instruction budget, if there is one.
+    pub(super) budget: Mutex<Option<Budget>>,
     threads: usize,
 }
 
@@ -127,7 +134,7 @@ impl Control {
                 holds: 0,
             }),
             changed: Condvar::new(),
-            budget: AtomicI64::new(i64::MAX),
+            budget: Mutex::new(None),
             threads,
         }
     }
@@ -253,7 +260,7 @@ impl Shared {
         if i.want == Want::Run {
             return Ok(());
         }
-        self.control.budget.store(budget.map_or(i64::MAX, |b| b.min(i64::MAX as u64) as i64), Ordering::SeqCst);
+        *lock(&self.control.budget) = budget.map(|left| Budget { left, taken: 0 });
         self.signals.iter().for_each(|s| {
             s.lower(signal::KICK);
         });

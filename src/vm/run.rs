@@ -15,13 +15,26 @@ use crate::vm::control::Want;
 use crate::vm::exits::Next;
 use crate::vm::lock;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Instructions taken from a shared budget at a time.
-const PORTION: i64 = 10_000;
+const PORTION: u64 = 10_000;
+/// How long a vCPU that found nothing left waits before it looks whether others gave something back.
+const TAKEN_WAIT: Duration = Duration::from_micros(200);
 /// Stack of a vCPU thread: nothing recurses.
 const STACK_BYTES: usize = 1 << 20;
+
+/// What a vCPU gets of the instruction budget.
+enum Share {
+    /// There is none.
+    Unlimited,
+    /// So many instructions.
+    Of(u64),
+    /// Nothing: other vCPUs run on the rest.
+    AllTaken,
+    /// Nothing: all has been executed.
+    AllUsed,
+}
 
 /// Starts the threads. They park at once.
 pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
@@ -76,36 +89,52 @@ impl Shared {
                 }
                 continue;
             }
-            let Some(budget) = self.take_budget() else {
-                self.stop(Status::Paused, StopReason::Budget);
-                return;
+            let budget = match self.take_budget() {
+                Share::Unlimited => None,
+                Share::Of(n) => Some(n),
+                Share::AllUsed => {
+                    self.stop(Status::Paused, StopReason::Budget);
+                    return;
+                }
+                Share::AllTaken => {
+                    // Others run on what is left and may give some of it back.
+                    drop(slot);
+                    self.signals[cpu.0 as usize].wait(signal::KICK, Some(TAKEN_WAIT));
+                    return;
+                }
             };
             let before = slot.vcpu.instructions();
             let exit = match slot.vcpu.run(budget) {
                 Ok(exit) => exit,
                 Err(e) => return self.stop(Status::InternalError, StopReason::Internal(e.to_string())),
             };
-            if exit != Exit::Budget {
-                self.return_budget(budget, slot.vcpu.instructions() - before);
-            }
+            let used = if exit == Exit::Budget { u64::MAX } else { slot.vcpu.instructions() - before };
+            self.return_budget(budget, used);
             if exit == Exit::Kicked || (exit != Exit::Budget && self.handle(cpu, &mut slot, exit) == Next::Park) {
                 return;
             }
         }
     }
 
-    fn take_budget(&self) -> Option<Option<u64>> {
-        let budget = &self.control.budget;
-        if budget.load(Ordering::Relaxed) == i64::MAX {
-            return Some(None);
+    fn take_budget(&self) -> Share {
+        let mut budget = lock(&self.control.budget);
+        let Some(budget) = budget.as_mut() else { return Share::Unlimited };
+        let share = budget.left.min(PORTION);
+        match (share, budget.taken) {
+            (0, 0) => Share::AllUsed,
+            (0, _) => Share::AllTaken,
+            (share, _) => {
+                budget.left -= share;
+                budget.taken += share;
+                Share::Of(share)
+            }
         }
-        let take = |left: i64| (left > 0).then(|| left - left.min(PORTION));
-        budget.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).ok().map(|left| Some(left.min(PORTION) as u64))
     }
 
     fn return_budget(&self, taken: Option<u64>, used: u64) {
-        if let Some(taken) = taken {
-            self.control.budget.fetch_add(taken.saturating_sub(used) as i64, Ordering::SeqCst);
+        if let (Some(taken), Some(budget)) = (taken, lock(&self.control.budget).as_mut()) {
+            budget.taken -= taken;
+            budget.left += taken.saturating_sub(used);
         }
     }
 

@@ -139,6 +139,21 @@ fn a_budget_is_kept_to_the_instruction() {
 }
 
 #[test]
+fn a_budget_is_shared_and_used_up_by_several_vcpus() {
+    let mut g = Guest::booted(&settings("be", "power9", "4"));
+    g.vm.input(0, b"loop\n");
+    g.expect("looping");
+    g.vm.pause();
+    // The other vCPUs sleep, and wake for a few instructions at each tick of their decrementers.
+    for n in [1u64, 17, 1000, 9999, 25_000].into_iter().cycle().take(200) {
+        let before: u64 = g.vm.instructions().unwrap().iter().sum();
+        g.vm.resume_for(n).unwrap();
+        assert_eq!(g.ends_as(Status::Paused), StopReason::Budget);
+        assert_eq!(g.vm.instructions().unwrap().iter().sum::<u64>() - before, n);
+    }
+}
+
+#[test]
 fn stepping_and_breakpoints_stop_where_they_should() {
     let g = Guest::new(&settings("be", "power9", "1"));
     let entry = g.vm.cpu_state(CpuIndex(0)).unwrap().nip;
