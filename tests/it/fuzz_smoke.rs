@@ -26,7 +26,7 @@ fn input(seeds: &[Vec<u8>], n: usize, state: &mut u64) -> Vec<u8> {
     if let Some(seed) = seeds.get(n) {
         return seed.clone();
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         let len = random(state) % BYTES_MAX;
         return (0..len).map(|_| (random(state) >> 32) as u8).collect();
     }

@@ -1,4 +1,9 @@
 //! One binary for all integration tests.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::type_complexity,
+    reason = "a test looks at one case of many, and writes its tables where it uses them"
+)]
 mod cas;
 mod cas_requests;
 mod differential;

@@ -39,11 +39,8 @@ const AT: u64 = 0x1000;
 type Registers = BTreeMap<String, u128>;
 
 fn usual() -> CpuState {
-    let mut s = CpuState::default();
-    s.cr = Cr::unpack(0x1234_5678);
-    s.msr = Msr(Msr::SF | Msr::LE | Msr::FP | Msr::VEC | Msr::VSX | Msr::PR);
-    s.nip = AT;
-    s
+    let msr = Msr(Msr::SF | Msr::LE | Msr::FP | Msr::VEC | Msr::VSX | Msr::PR);
+    CpuState { cr: Cr::unpack(0x1234_5678), msr, nip: AT, ..CpuState::default() }
 }
 
 fn number(name: &str, prefix: &str) -> Option<usize> {
