@@ -15,13 +15,14 @@ use crate::spapr::vof::Vof;
 const NO_KERNEL: u64 = 0x100;
 
 /// How the guest is entered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Offer {
-    /// The flattened tree in r3 and the client interface in r5.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Firmware {
+    /// r3 has the flattened tree and r5 Open Firmware's client interface: the guest takes what it knows.
+    #[default]
     Both,
-    /// The client interface; r3 and r4 have the RAM disk.
+    /// Open Firmware alone (r3 and r4 have the RAM disk, as QEMU's VOF does).
     OpenFirmware,
-    /// The flattened tree, with RTAS instantiated.
+    /// The flattened tree alone, with RTAS instantiated, as kexec enters a kernel.
     FlatTree,
 }
 
@@ -42,16 +43,16 @@ pub struct Entry {
 
 impl Machine {
     /// Loads a reset machine's images and says how the guest is entered.
-    pub fn load(&mut self, images: &Images, offer: Offer) -> Entry {
+    pub fn load(&mut self, images: &Images, offer: Firmware) -> Entry {
         self.loaded = images.place(&self.memory);
         let mut tree = self.device_tree();
-        if offer == Offer::FlatTree {
+        if offer == Firmware::FlatTree {
             self.instantiate_rtas(&mut tree);
         }
         let (fdt, fdt_room) = boot::place_tree(&self.spec, &self.memory, &tree);
         let (initrd, initrd_bytes) = self.loaded.initrd.unwrap_or((0, 0));
         let nip = images.entry().unwrap_or(NO_KERNEL);
-        if offer != Offer::FlatTree {
+        if offer != Firmware::FlatTree {
             let mut claimed = vec![(fdt, fdt_room)];
             claimed.extend(self.loaded.kernel.map(|(at, len, _)| (at, len)));
             claimed.extend(self.loaded.initrd);
@@ -60,9 +61,9 @@ impl Machine {
         }
         let stack = vof::STACK_TOP;
         match offer {
-            Offer::Both => Entry { nip, stack, r3: fdt, r4: 0, r5: vof::STUB },
-            Offer::OpenFirmware => Entry { nip, stack, r3: initrd, r4: initrd_bytes, r5: vof::STUB },
-            Offer::FlatTree => Entry { nip, stack: 0, r3: fdt, r4: 0, r5: 0 },
+            Firmware::Both => Entry { nip, stack, r3: fdt, r4: 0, r5: vof::STUB },
+            Firmware::OpenFirmware => Entry { nip, stack, r3: initrd, r4: initrd_bytes, r5: vof::STUB },
+            Firmware::FlatTree => Entry { nip, stack: 0, r3: fdt, r4: 0, r5: 0 },
         }
     }
 

@@ -11,7 +11,6 @@ use crate::signal;
 use crate::spapr::caps::Cap;
 use crate::spapr::firmware::Entry;
 use crate::units::CpuIndex;
-use crate::vm::Firmware;
 use crate::vm::Halt;
 use crate::vm::Shared;
 use crate::vm::lock;
@@ -21,7 +20,7 @@ impl Shared {
     pub(super) fn boot(&self, kind: ResetKind) -> Result<()> {
         let mut machine = lock(&self.machine);
         machine.reset(kind)?;
-        let entry = machine.load(&self.images, self.firmware());
+        let entry = machine.load(&self.images, self.options.firmware);
         drop(machine);
         for k in 0..self.slots.len() {
             let cpu = CpuIndex(k as u32);
@@ -37,15 +36,6 @@ impl Shared {
         }
         self.partition.invalidate(None);
         Ok(())
-    }
-
-    fn firmware(&self) -> crate::spapr::firmware::Offer {
-        use crate::spapr::firmware::Offer;
-        match self.options.firmware {
-            Firmware::Both => Offer::Both,
-            Firmware::OpenFirmware => Offer::OpenFirmware,
-            Firmware::FlatTree => Offer::FlatTree,
-        }
     }
 
     /// Registers after reset: big-endian real mode, hash translation, interrupts at the low vectors (PAPR, and what QEMU sets).

@@ -13,6 +13,8 @@ mod run;
 pub use control::Status;
 pub use control::StopReason;
 
+pub use crate::spapr::firmware::Firmware;
+
 use crate::accel::AccelKind;
 use crate::accel::Vcpu;
 use crate::accel::interp::Interp;
@@ -40,18 +42,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
-
-/// How a guest is entered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Firmware {
-    /// r3 has the flattened tree and r5 Open Firmware's client interface: the guest takes what it knows.
-    #[default]
-    Both,
-    /// Open Firmware alone (r3 and r4 have the RAM disk, as QEMU's VOF does).
-    OpenFirmware,
-    /// The flattened tree alone, with RTAS instantiated, as kexec enters a kernel.
-    FlatTree,
-}
 
 /// Settings of the run that are not part of the machine.
 #[derive(Clone, Copy, Debug)]

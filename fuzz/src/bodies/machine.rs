@@ -7,7 +7,7 @@ use spapr::memory::GuestMemory;
 use spapr::mmu::partition::Partition;
 use spapr::signal::Signals;
 use spapr::spapr::boot::Images;
-use spapr::spapr::firmware::Offer;
+use spapr::spapr::firmware::Firmware;
 use spapr::spapr::hcall;
 use spapr::spapr::hcall::Caller;
 use spapr::spapr::hcall::Outcome;
@@ -60,7 +60,7 @@ pub fn machine(kind: usize) -> Machine {
     let partition = Arc::new(Partition::new(memory.clone()));
     let signals = (0..spec.smp.cpus).map(|_| Arc::new(Signals::default())).collect();
     let mut m = Machine::new(spec, memory, partition, signals, Arc::new(VirtualClock::default())).expect("a machine");
-    m.load(&Images::default(), Offer::Both);
+    m.load(&Images::default(), Firmware::Both);
     m
 }
 
