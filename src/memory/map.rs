@@ -9,12 +9,15 @@ use crate::memory::CODE;
 use crate::memory::FLAG_SHIFT;
 use crate::memory::LOG;
 use crate::memory::OutOfRam;
+use crate::memory::PageSet;
+use crate::memory::dirty::DirtyLog;
 use crate::units::Ra;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::sync::atomic::fence;
 use vm_memory::GuestAddress;
 use vm_memory::GuestMemoryBackend;
 use vm_memory::GuestMemoryMmap;
@@ -30,7 +33,7 @@ pub struct GuestMemory {
     flags: Box<[AtomicU8]>,
     /// For each 4 KiB page, how often decoded code from it was overwritten.
     generation: Box<[AtomicU32]>,
-    dirty: Box<[AtomicU64]>,
+    dirty: DirtyLog,
 }
 
 // SAFETY: `base` points to a shared mapping that lives as long as `self`; every access through it is atomic or a byte copy on
@@ -55,7 +58,7 @@ impl GuestMemory {
             size,
             flags: (0..pages).map(|_| AtomicU8::new(0)).collect(),
             generation: (0..pages).map(|_| AtomicU32::new(0)).collect(),
-            dirty: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            dirty: DirtyLog::new(pages),
         })
     }
 
@@ -117,12 +120,45 @@ impl GuestMemory {
             }
             if flags & LOG != 0 {
                 self.flags[page].fetch_and(!LOG, Ordering::AcqRel);
-                self.dirty[page / 64].fetch_or(1 << (page % 64), Ordering::AcqRel);
+                self.dirty.note(page);
             }
         }
     }
 
+    /// Notes in the dirty log every page that is stored to from now on.
+    ///
+    /// # Errors
+    /// Somebody else has the log.
+    pub fn start_log(&self) -> Result<()> {
+        if self.dirty.start(&self.flags) {
+            return Ok(());
+        }
+        Err(Error::State {
+            doing: "log dirty pages".into(),
+            problem: "they are being logged already: the machine is migrating".into(),
+            hint: "wait for that migration, or cancel it".into(),
+        })
+    }
+
+    /// Takes the pages stored to since the last call, or since the start. Before they are copied, `mmu::Partition::settle` must have
+    /// returned: until then a vCPU's store may be neither visible nor noted.
+    pub fn take_dirty(&self) -> PageSet {
+        self.dirty.take(&self.flags)
+    }
+
+    /// How many pages [`GuestMemory::take_dirty`] would give now.
+    pub fn dirty_pages(&self) -> u64 {
+        self.dirty.noted()
+    }
+
+    /// Ends the log.
+    pub fn stop_log(&self) {
+        self.dirty.stop(&self.flags);
+    }
+
+    /// Acts on the flags of pages just stored to. Unlike a vCPU, which is waited for when pages are armed, this has the barrier between store and look itself.
     fn note(&self, at: Ra, len: u64) {
+        fence(Ordering::SeqCst);
         let mut page = at.0 >> FLAG_SHIFT;
         while len > 0 && page <= (at.0 + len - 1) >> FLAG_SHIFT {
             if self.flags[page as usize].load(Ordering::Relaxed) != 0 {
@@ -236,6 +272,59 @@ mod tests {
         assert_eq!(m.read_u16(Ra(5)), Ok(0x0203));
         assert_eq!(m.read_u64(Ra((1 << 20) - 7)), Err(OutOfRam));
         assert_eq!(m.write_u8(Ra(u64::MAX), 0), Err(OutOfRam));
+    }
+
+    #[test]
+    fn the_log_has_each_page_stored_to_since_it_was_last_asked() {
+        let m = GuestMemory::new(1 << 20).unwrap();
+        m.write_u8(Ra(0x9000), 1).unwrap();
+        m.start_log().unwrap();
+        assert!(m.start_log().is_err());
+        m.write(Ra(0x2fff), &[0, 0]).unwrap();
+        m.fill(Ra(0x10000), 0x2000, 7).unwrap();
+        m.copy(Ra(0), Ra(0x20000), 8).unwrap();
+        assert!(m.compare_exchange_u64(Ra(0x30000), 0, 1).unwrap());
+        assert!(!m.compare_exchange_u64(Ra(0x31000), 5, 1).unwrap());
+        assert_eq!(m.dirty_pages(), 6);
+        assert_eq!(m.take_dirty().iter().collect::<Vec<_>>(), [2, 3, 0x10, 0x11, 0x20, 0x30]);
+        assert!(m.take_dirty().is_empty());
+        m.write_u32(Ra(0x3000), 1).unwrap();
+        assert_eq!(m.take_dirty().iter().collect::<Vec<_>>(), [3]);
+        m.stop_log();
+        m.write_u32(Ra(0x3000), 2).unwrap();
+        assert_eq!(m.dirty_pages(), 0);
+    }
+
+    #[test]
+    fn copies_of_dirty_pages_end_up_equal_to_what_threads_wrote() {
+        const PAGES: u64 = 64;
+        let (m, copy) = (GuestMemory::new(PAGES << 12).unwrap(), GuestMemory::new(PAGES << 12).unwrap());
+        let take = |set: PageSet| {
+            let mut page = [0; 4096];
+            for p in set.iter() {
+                m.read(Ra(p << 12), &mut page).unwrap();
+                copy.write(Ra(p << 12), &page).unwrap();
+            }
+        };
+        m.start_log().unwrap();
+        std::thread::scope(|s| {
+            let writers: Vec<_> = (0..3u64)
+                .map(|t| {
+                    let m = &m;
+                    s.spawn(move || (0..200_000u64).for_each(|k| m.write_u64(Ra((k * 7 + t) % PAGES * 4096 + t * 8), k).unwrap()))
+                })
+                .collect();
+            while writers.iter().any(|w| !w.is_finished()) {
+                take(m.take_dirty());
+            }
+        });
+        take(m.take_dirty());
+        let bytes = |m: &GuestMemory| {
+            let mut all = vec![0; (PAGES << 12) as usize];
+            m.read(Ra(0), &mut all).unwrap();
+            all
+        };
+        assert!(bytes(&m) == bytes(&copy), "a store was lost");
     }
 
     #[test]

@@ -6,11 +6,14 @@
 //!
 //! Every 4 KiB page has a byte of flags ([`CODE`], [`LOG`]). A vCPU that stores to RAM reads it after the store and calls
 //! [`GuestMemory::stored`] when it is not zero; the checked methods here do so themselves. That is how translated code learns that its page was
-//! written, and how migration will learn which pages are dirty.
+//! written, and how migration learns which pages are dirty.
 
+mod dirty;
 mod map;
+mod pages;
 
 pub use map::GuestMemory;
+pub use pages::PageSet;
 
 /// Page flag: some vCPU holds decoded instructions from this page.
 pub const CODE: u8 = 1 << 0;

@@ -14,6 +14,7 @@ use crate::memory::OutOfRam;
 use crate::mmu::slb::Segment;
 use crate::mmu::slb::page_sizes;
 use crate::units::Ra;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
@@ -97,7 +98,7 @@ impl Hpte {
 
 /// A hashed page table: 2^shift bytes of 16-byte entries, outside guest RAM.
 pub struct Hpt {
-    table: GuestMemory,
+    table: Arc<GuestMemory>,
     shift: u32,
     locks: [Mutex<()>; STRIPES],
 }
@@ -115,7 +116,7 @@ impl Hpt {
     /// A zeroed table of 2^`shift` bytes, [`SHIFT_MIN`] to [`SHIFT_MAX`].
     pub fn new(shift: u32) -> Result<Hpt> {
         assert!((SHIFT_MIN..=SHIFT_MAX).contains(&shift), "the caller checks the size of a page table");
-        Ok(Hpt { table: GuestMemory::new(1 << shift)?, shift, locks: std::array::from_fn(|_| Mutex::new(())) })
+        Ok(Hpt { table: Arc::new(GuestMemory::new(1 << shift)?), shift, locks: std::array::from_fn(|_| Mutex::new(())) })
     }
 
     /// log2 of the size in bytes.
@@ -139,7 +140,7 @@ impl Hpt {
     }
 
     /// The table's bytes, big-endian, for the migration stream and its dirty log.
-    pub fn bytes(&self) -> &GuestMemory {
+    pub fn bytes(&self) -> &Arc<GuestMemory> {
         &self.table
     }
 
@@ -282,6 +283,21 @@ mod tests {
         assert_eq!(h.get(0x48), Hpte { v: 0x1_2345_6781, r: 0x1000 });
         g.invalidate(0);
         assert_eq!((g.get(0), g.free_slot()), (Hpte { v: 0x1_2345_6780, r: 0x1000 }, Some(0)));
+    }
+
+    #[test]
+    fn every_change_is_in_the_dirty_log() {
+        let h = Hpt::new(SHIFT_MIN).unwrap();
+        let e = Hpte { v: Hpte::VALID, r: 0x1000 };
+        h.lock(0).set(0, e);
+        h.bytes().start_log().unwrap();
+        let taken = || h.bytes().take_dirty().iter().collect::<Vec<_>>();
+        h.lock(0x200).set(0, e);
+        assert_eq!(taken(), [2]);
+        assert_eq!(h.note_access(0, e, Hpte::C), Noted::Yes);
+        assert_eq!(taken(), [0]);
+        h.lock(0x300).invalidate(1);
+        assert_eq!(taken(), [3]);
     }
 
     #[test]

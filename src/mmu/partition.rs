@@ -125,6 +125,12 @@ impl Partition {
         self.wait_for_invalidation(me);
     }
 
+    /// Returns when every store that a vCPU made without seeing a page flag that was set before this call is visible. A vCPU looks at the flags after its
+    /// store without a barrier between the two; following an invalidation is one, and a vCPU outside guest code has been through one.
+    pub fn settle(&self) {
+        self.invalidate(None);
+    }
+
     /// What was asked for after generation `seen`, up to `now`: PIDs, or `None` when everything is to be forgotten.
     pub fn processes_since(&self, seen: u64, now: u64) -> Option<Vec<u32>> {
         if now - seen >= REMEMBERED {

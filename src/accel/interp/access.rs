@@ -26,6 +26,7 @@ use std::sync::atomic::AtomicU16;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::sync::atomic::compiler_fence;
 
 /// Integers that loads and stores move.
 pub trait Scalar: Copy + PartialEq + Sized {
@@ -141,6 +142,8 @@ impl Core {
     #[inline(always)]
     fn note(&self, host: *mut u8, len: u64) {
         let ra = host as u64 - self.tlb.memory.base() as u64;
+        // The look follows the store in program order; that the processor keeps it too is what `Partition::settle` waits for.
+        compiler_fence(Ordering::SeqCst);
         if self.tlb.memory.flags()[(ra >> FLAG_SHIFT) as usize].load(Ordering::Relaxed) != 0 {
             self.tlb.memory.stored(Ra(ra), len);
         }
