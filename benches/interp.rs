@@ -3,18 +3,14 @@
 //! Each kernel is a loop of plain instructions, so the figure is the cost of dispatch and operands, not of translation or devices.
 
 use spapr::accel::Exit;
+use spapr::accel::Parts;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
-use spapr::accel::interp::core::Parts;
-use spapr::clock::VirtualClock;
 use spapr::isa::cpu_model;
 use spapr::isa::regs::Msr;
 use spapr::memory::GuestMemory;
 use spapr::mmu::partition::Partition;
-use spapr::signal::Signals;
-use spapr::units::CpuIndex;
 use spapr::units::Ra;
-use spapr::units::VcpuId;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,15 +31,7 @@ fn main() {
         for (k, w) in words.iter().enumerate() {
             memory.write_u32(Ra(0x1000 + 4 * k as u64), *w).expect("in RAM");
         }
-        let mut vcpu = Interp::new(Parts {
-            model: cpu_model::by_name("power9_v2.2").expect("a model"),
-            index: CpuIndex(0),
-            id: VcpuId(0),
-            partition: Arc::new(Partition::new(memory)),
-            signals: Arc::new(Signals::default()),
-            clock: Arc::new(VirtualClock::default()),
-            others: Arc::default(),
-        });
+        let mut vcpu = Interp::new(Parts::lone(cpu_model::by_name("power9_v2.2").expect("a model"), Arc::new(Partition::new(memory))));
         let s = vcpu.state_mut();
         s.msr = Msr(Msr::SF);
         s.nip = 0x1000;

@@ -6,6 +6,9 @@
 
 pub mod interp;
 pub mod kvm;
+mod parts;
+
+pub use parts::Parts;
 
 use crate::cpu::CpuState;
 use crate::error::Result;

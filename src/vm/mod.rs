@@ -16,9 +16,8 @@ pub use control::StopReason;
 pub use crate::spapr::firmware::Firmware;
 
 use crate::accel::AccelKind;
+use crate::accel::Parts;
 use crate::accel::Vcpu;
-use crate::accel::interp::Interp;
-use crate::accel::interp::core::Parts;
 use crate::clock::VirtualClock;
 use crate::cpu::CpuState;
 use crate::dev::ResetKind;
@@ -142,10 +141,7 @@ impl Vm {
                 clock: clock.clone(),
                 others: others.clone(),
             };
-            let vcpu: Box<dyn Vcpu> = match options.accel {
-                AccelKind::Interp => Box::new(Interp::new(parts)),
-            };
-            Mutex::new(Slot { vcpu, halt: Halt::Stopped })
+            Mutex::new(Slot { vcpu: options.accel.create(parts), halt: Halt::Stopped })
         });
         let shared = Arc::new(Shared {
             slots: slots.collect(),

@@ -12,10 +12,9 @@
 //! - An interrupt is named after `=>`, with its reason for program interrupts: `program trap`, `program illegal`, `program privileged`,
 //!   `program fp`, `alignment`, `data storage`, `fp unavailable` … Then nothing may have changed but what is named (SRR0, SRR1, DAR and DSISR apart).
 
+use spapr::accel::Parts;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
-use spapr::accel::interp::core::Parts;
-use spapr::clock::VirtualClock;
 use spapr::cpu::CpuState;
 use spapr::cpu::state::Cr;
 use spapr::cpu::state::Vsr;
@@ -34,10 +33,7 @@ use spapr::isa::spr;
 use spapr::isa::vectors;
 use spapr::memory::GuestMemory;
 use spapr::mmu::partition::Partition;
-use spapr::signal::Signals;
-use spapr::units::CpuIndex;
 use spapr::units::Ra;
-use spapr::units::VcpuId;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -194,15 +190,10 @@ fn check(line: &str) -> Result<String, String> {
     }
     let named = l.tags.iter().filter_map(|t| MODELS.iter().find(|m| m.name.starts_with(&format!("{}_", &t[1..])))).next();
     let ram = Arc::new(GuestMemory::new(RAM).unwrap());
-    let mut vcpu = Interp::new(Parts {
-        model: named.unwrap_or_else(|| MODELS.iter().find(|m| m.name == "power10_v2.0").unwrap()),
-        index: CpuIndex(0),
-        id: VcpuId(0),
-        partition: Arc::new(Partition::new(ram.clone())),
-        signals: Arc::new(Signals::default()),
-        clock: Arc::new(VirtualClock::default()),
-        others: Arc::new(Vec::new()),
-    });
+    let mut vcpu = Interp::new(Parts::lone(
+        named.unwrap_or_else(|| MODELS.iter().find(|m| m.name == "power10_v2.0").unwrap()),
+        Arc::new(Partition::new(ram.clone())),
+    ));
     let mut want = vcpu.state().clone();
     want.msr = Msr(start_msr(&l.tags));
     want.spr[spr::FSCR] = u64::MAX;

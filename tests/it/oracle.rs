@@ -8,10 +8,9 @@
 use crate::differential::QEMU_DIFFERS;
 use crate::differential::among;
 use spapr::accel::Exit;
+use spapr::accel::Parts;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
-use spapr::accel::interp::core::Parts;
-use spapr::clock::VirtualClock;
 use spapr::cpu::CpuState;
 use spapr::cpu::state::Cr;
 use spapr::cpu::state::Vsr;
@@ -24,10 +23,7 @@ use spapr::isa::regs::Fpscr;
 use spapr::isa::regs::Msr;
 use spapr::memory::GuestMemory;
 use spapr::mmu::partition::Partition;
-use spapr::signal::Signals;
-use spapr::units::CpuIndex;
 use spapr::units::Ra;
-use spapr::units::VcpuId;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -83,15 +79,7 @@ fn parse(word: &str) -> (&str, u128, u128) {
 
 fn machine() -> (Interp, Arc<GuestMemory>) {
     let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
-    let interp = Interp::new(Parts {
-        model: cpu_model::by_name("power10_v2.0").unwrap(),
-        index: CpuIndex(0),
-        id: VcpuId(0),
-        partition: Arc::new(Partition::new(memory.clone())),
-        signals: Arc::new(Signals::default()),
-        clock: Arc::new(VirtualClock::default()),
-        others: Arc::new(Vec::new()),
-    });
+    let interp = Interp::new(Parts::lone(cpu_model::by_name("power10_v2.0").unwrap(), Arc::new(Partition::new(memory.clone()))));
     (interp, memory)
 }
 

@@ -1,14 +1,12 @@
 //! Several vCPUs on threads of their own over one memory: what the architecture promises to parallel programs.
 
+use spapr::accel::Parts;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
-use spapr::accel::interp::core::Parts;
-use spapr::clock::VirtualClock;
 use spapr::isa::cpu_model;
 use spapr::isa::regs::Msr;
 use spapr::memory::GuestMemory;
 use spapr::mmu::partition::Partition;
-use spapr::signal::Signals;
 use spapr::units::CpuIndex;
 use spapr::units::Ra;
 use spapr::units::VcpuId;
@@ -43,13 +41,9 @@ impl Smp {
             .enumerate()
             .map(|(k, (at, registers, count))| {
                 let mut vcpu = Interp::new(Parts {
-                    model: cpu_model::by_name("power9_v2.2").unwrap(),
                     index: CpuIndex(k as u32),
                     id: VcpuId(k as u32),
-                    partition: self.partition.clone(),
-                    signals: Arc::new(Signals::default()),
-                    clock: Arc::new(VirtualClock::default()),
-                    others: Arc::default(),
+                    ..Parts::lone(cpu_model::by_name("power9_v2.2").unwrap(), self.partition.clone())
                 });
                 let s = vcpu.state_mut();
                 s.msr = Msr(Msr::SF);

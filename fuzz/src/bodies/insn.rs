@@ -2,10 +2,10 @@
 
 use super::input::Input;
 use spapr::accel::Exit;
+use spapr::accel::Parts;
 use spapr::accel::Reply;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
-use spapr::accel::interp::core::Parts;
 use spapr::cpu::state::Cr;
 use spapr::cpu::state::SlbEntry;
 use spapr::cpu::state::Vsr;
@@ -19,9 +19,7 @@ use spapr::isa::table::rows;
 use spapr::memory::GuestMemory;
 use spapr::mmu::hpt::Hpt;
 use spapr::mmu::partition::Partition;
-use spapr::units::CpuIndex;
 use spapr::units::Ra;
-use spapr::units::VcpuId;
 use std::sync::Arc;
 
 const RAM: u64 = 1 << 20;
@@ -55,15 +53,7 @@ fn cpu(input: &mut Input<'_>) -> Interp {
     } else if kind & 0x20 != 0 {
         partition.set_process_table(input.number());
     }
-    Interp::new(Parts {
-        model: cpu_model::by_name(MODELS[usize::from(kind & 15) % MODELS.len()]).expect("a model"),
-        index: CpuIndex(0),
-        id: VcpuId(0),
-        partition,
-        signals: Arc::default(),
-        clock: Arc::default(),
-        others: Arc::default(),
-    })
+    Interp::new(Parts::lone(cpu_model::by_name(MODELS[usize::from(kind & 15) % MODELS.len()]).expect("a model"), partition))
 }
 
 /// Registers and memory, then code that runs for a budget.

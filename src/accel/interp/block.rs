@@ -286,14 +286,10 @@ fn hypervisor_only(c: &mut Core, i: Insn) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accel::interp::core::Parts;
-    use crate::clock::VirtualClock;
+    use crate::accel::Parts;
     use crate::isa::cpu_model;
     use crate::memory::GuestMemory;
     use crate::mmu::partition::Partition;
-    use crate::signal::Signals;
-    use crate::units::CpuIndex;
-    use crate::units::VcpuId;
     use std::sync::Arc;
 
     const NOP: u32 = 0x6000_0000;
@@ -302,15 +298,7 @@ mod tests {
     fn a_guest_that_jumps_everywhere_keeps_the_cache_bounded() {
         let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
         (0..1 << 18).for_each(|k| memory.write_u32(Ra(4 * k), NOP).unwrap());
-        let mut core = Core::new(Parts {
-            model: cpu_model::by_name("power9_v2.2").unwrap(),
-            index: CpuIndex(0),
-            id: VcpuId(0),
-            partition: Arc::new(Partition::new(memory)),
-            signals: Arc::new(Signals::default()),
-            clock: Arc::new(VirtualClock::default()),
-            others: Arc::default(),
-        });
+        let mut core = Core::new(Parts::lone(cpu_model::by_name("power9_v2.2").unwrap(), Arc::new(Partition::new(memory))));
         core.msr.0 = Msr::SF;
         core.recontext();
         let mut cache = CodeCache::default();

@@ -1,6 +1,7 @@
 //! The interpreting vCPU as instruction functions see it: architected registers, memory, and how to fail.
 
 use crate::accel::Exit;
+use crate::accel::Parts;
 use crate::accel::interp::Step;
 use crate::accel::interp::Trap;
 use crate::accel::interp::tlb::Tlb;
@@ -85,24 +86,6 @@ impl DerefMut for Core {
     fn deref_mut(&mut self) -> &mut CpuState {
         &mut self.state
     }
-}
-
-/// What a vCPU is made of.
-pub struct Parts {
-    /// The model to execute.
-    pub model: &'static CpuModel,
-    /// Dense index.
-    pub index: CpuIndex,
-    /// Guest-visible id.
-    pub id: VcpuId,
-    /// Shared translation state.
-    pub partition: Arc<Partition>,
-    /// The vCPU's signals.
-    pub signals: Arc<Signals>,
-    /// The machine's clock.
-    pub clock: Arc<VirtualClock>,
-    /// Every vCPU of the machine.
-    pub others: Arc<Vec<(VcpuId, Arc<Signals>)>>,
 }
 
 impl Core {

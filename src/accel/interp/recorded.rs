@@ -5,9 +5,9 @@
 //! lines were made from random operands and kept where qemu-ppc64le 10 (power10) agreed; FX and FR, where it departs from the book, are
 //! this interpreter's. The header of each file names what else was left out.
 
+use crate::accel::Parts;
 use crate::accel::interp::Core;
 use crate::accel::interp::Interp;
-use crate::accel::interp::core::Parts;
 use crate::accel::interp::function;
 use crate::cpu::state::Cr;
 use crate::cpu::state::Vsr;
@@ -18,22 +18,12 @@ use crate::isa::regs::Fpscr;
 use crate::isa::regs::Msr;
 use crate::memory::GuestMemory;
 use crate::mmu::partition::Partition;
-use crate::units::CpuIndex;
-use crate::units::VcpuId;
 use std::sync::Arc;
 
 /// A POWER10 in 64-bit little-endian mode with all facilities on and 1 MiB of memory.
 pub fn cpu() -> Interp {
     let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
-    let mut interp = Interp::new(Parts {
-        model: cpu_model::by_name("power10_v2.0").unwrap(),
-        index: CpuIndex(0),
-        id: VcpuId(0),
-        partition: Arc::new(Partition::new(memory)),
-        signals: Arc::default(),
-        clock: Arc::default(),
-        others: Arc::default(),
-    });
+    let mut interp = Interp::new(Parts::lone(cpu_model::by_name("power10_v2.0").unwrap(), Arc::new(Partition::new(memory))));
     let c = interp.core();
     c.msr = Msr(Msr::SF | Msr::LE | Msr::FP | Msr::VEC | Msr::VSX | Msr::FE0 | Msr::FE1);
     c.recontext();

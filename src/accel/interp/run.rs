@@ -1,12 +1,12 @@
 //! The interpreter's run loop: blocks, pending interrupts, time, exits.
 
 use crate::accel::Exit;
+use crate::accel::Parts;
 use crate::accel::Reply;
 use crate::accel::Vcpu;
 use crate::accel::interp::Core;
 use crate::accel::interp::Trap;
 use crate::accel::interp::block::CodeCache;
-use crate::accel::interp::core::Parts;
 use crate::cpu::CpuState;
 use crate::cpu::interrupt;
 use crate::cpu::interrupt::Interrupt;
@@ -266,15 +266,10 @@ mod tests {
 
     #[test]
     fn a_budget_ends_a_storm_of_failing_fetches() {
-        let mut vcpu = Interp::new(Parts {
-            model: cpu_model::by_name("power9_v2.2").unwrap(),
-            index: CpuIndex(0),
-            id: VcpuId(0),
-            partition: Arc::new(Partition::new(Arc::new(GuestMemory::new(1 << 20).unwrap()))),
-            signals: Arc::default(),
-            clock: Arc::default(),
-            others: Arc::default(),
-        });
+        let mut vcpu = Interp::new(Parts::lone(
+            cpu_model::by_name("power9_v2.2").unwrap(),
+            Arc::new(Partition::new(Arc::new(GuestMemory::new(1 << 20).unwrap()))),
+        ));
         let s = vcpu.state_mut();
         // Instruction translation stays on in the handlers, and nothing translates.
         s.msr = Msr(Msr::SF | Msr::IR | Msr::DR);

@@ -1,9 +1,9 @@
 //! System instructions on a vCPU alone: what the guest finds in its registers afterwards.
 
 use super::*;
+use crate::accel::Parts;
 use crate::accel::Vcpu;
 use crate::accel::interp::Interp;
-use crate::accel::interp::core::Parts;
 use crate::accel::interp::function;
 use crate::clock::VirtualClock;
 use crate::cpu::CpuState;

@@ -5,33 +5,21 @@ use crate::differential::image;
 use crate::differential::state;
 use crate::differential::state::Outcome;
 use spapr::accel::Exit;
+use spapr::accel::Parts;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
-use spapr::accel::interp::core::Parts;
-use spapr::clock::VirtualClock;
 use spapr::isa::cpu_model;
 use spapr::isa::regs::Msr;
 use spapr::isa::spr;
 use spapr::memory::GuestMemory;
 use spapr::mmu::partition::Partition;
-use spapr::signal::Signals;
-use spapr::units::CpuIndex;
 use spapr::units::Ra;
-use spapr::units::VcpuId;
 use std::sync::Arc;
 
 /// Runs all cases.
 pub fn run(cases: &[Case]) -> Vec<Outcome> {
     let memory = Arc::new(GuestMemory::new(16 << 20).unwrap());
-    let mut vcpu = Interp::new(Parts {
-        model: cpu_model::by_name("power10_v2.0").unwrap(),
-        index: CpuIndex(0),
-        id: VcpuId(0),
-        partition: Arc::new(Partition::new(memory.clone())),
-        signals: Arc::new(Signals::default()),
-        clock: Arc::new(VirtualClock::default()),
-        others: Arc::new(Vec::new()),
-    });
+    let mut vcpu = Interp::new(Parts::lone(cpu_model::by_name("power10_v2.0").unwrap(), Arc::new(Partition::new(memory.clone()))));
     cases.iter().map(|c| one(&mut vcpu, &memory, c)).collect()
 }
 

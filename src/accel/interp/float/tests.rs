@@ -1,9 +1,9 @@
 //! Instructions from recorded lines, and the cases where the recording machine is not to be trusted.
 
+use crate::accel::Parts;
 use crate::accel::interp::Core;
 use crate::accel::interp::Interp;
 use crate::accel::interp::Step;
-use crate::accel::interp::core::Parts;
 use crate::accel::interp::function;
 use crate::cpu::state::Cr;
 use crate::isa::Insn;
@@ -13,21 +13,11 @@ use crate::isa::regs::Fpscr;
 use crate::isa::regs::Msr;
 use crate::memory::GuestMemory;
 use crate::mmu::partition::Partition;
-use crate::units::CpuIndex;
-use crate::units::VcpuId;
 use std::sync::Arc;
 
 fn cpu(model: &str) -> Interp {
     let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
-    Interp::new(Parts {
-        model: cpu_model::by_name(model).unwrap(),
-        index: CpuIndex(0),
-        id: VcpuId(0),
-        partition: Arc::new(Partition::new(memory)),
-        signals: Arc::default(),
-        clock: Arc::default(),
-        others: Arc::default(),
-    })
+    Interp::new(Parts::lone(cpu_model::by_name(model).unwrap(), Arc::new(Partition::new(memory))))
 }
 
 /// Runs one instruction image on the registers as they are.
