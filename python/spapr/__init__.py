@@ -9,6 +9,8 @@ with spapr.Machine(cpu="power9", smp=4, memory="1G", kernel="vmlinux", append="c
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from spapr import _spapr, errors
 from spapr.config import Caps, MachineConfig, NumaNode, Smp
 from spapr.errors import (
@@ -29,6 +31,9 @@ from spapr.errors import (
 from spapr.explanation import Explanation, explain
 from spapr.machine import Machine, Stop, console
 from spapr.trace import ConsoleEvent, HcallEvent
+
+if TYPE_CHECKING:
+    from spapr import testing as testing
 
 __all__ = [
     "HOSTS",
@@ -59,6 +64,7 @@ __all__ = [
     "console",
     "errors",
     "explain",
+    "testing",
 ]
 
 __version__ = _spapr.VERSION
@@ -69,3 +75,18 @@ RULESETS: tuple[str, ...] = tuple(_spapr.rulesets())
 """The VSMT rulesets, oldest first."""
 MACHINES: tuple[str, ...] = tuple(_spapr.machine_versions())
 """The machine versions, newest first."""
+
+_LATER = frozenset({"testing"})
+"""Modules that are imported when they are first named, so that `import spapr` stays quick."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        import importlib
+
+        return importlib.import_module(f"spapr.{name}")
+    raise AttributeError(f"module 'spapr' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

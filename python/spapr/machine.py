@@ -83,6 +83,8 @@ class Machine:
         self.vsmt: int = settled["stride"]
         """The distance between the ids of neighbouring cores."""
         self._vcpu_ids: list[int] = settled["vcpu_ids"]
+        self._asked = asked
+        self._closed = False
         self._vm = _spapr.Vm(asked)
         self.consoles: tuple[Console, ...] = tuple(Console(self, self._vm.console(n), n) for n in range(self._vm.consoles()))
         """The virtual terminals."""
@@ -190,6 +192,7 @@ class Machine:
     def close(self) -> None:
         """Ends the machine and frees its memory. What its consoles said stays. Does nothing the second time."""
         self._vm.close()
+        self._closed = True
         log.forward()
 
     def __enter__(self) -> Machine:
@@ -202,8 +205,8 @@ class Machine:
 
     @property
     def status(self) -> str:
-        """QEMU's name of the run state: `prelaunch`, `running`, `paused`, `shutdown`, `guest-panicked`, `internal-error`, …"""
-        return self._vm.status()[0]
+        """QEMU's name of the run state: `prelaunch`, `running`, `paused`, `shutdown`, `guest-panicked`, `internal-error`, …; `closed` at the very end."""
+        return "closed" if self._closed else self._vm.status()[0]
 
     @property
     def status_text(self) -> str:

@@ -1,20 +1,28 @@
-"""What the Python tests share."""
+"""What the Python tests share, beyond what spapr's own pytest plugin gives everybody."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import spapr
+from spapr.pytest_plugin import MachineFactory
+from spapr.testing import TIMEOUT, Guest, embedded_guest
+
+__all__ = ["GUESTS", "ROOT", "TIMEOUT", "Guest", "lacking", "tool"]
 
 ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ROOT / "python" / "spapr" / "guests"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("CI"):
+        config.option.spapr_strict = True
 
 
 def lacking(what: str) -> None:
@@ -33,34 +41,15 @@ def tool(name: str, package: str) -> str:
     return path
 
 
-class Guest:
-    """A machine with the embedded guest, that has said it is ready."""
-
-    def __init__(self, vm: spapr.Machine) -> None:
-        self.vm = vm
-        vm.start()
-        self.greeting = vm.console.expect(r"(?s)^(spapr-guest 1 .*)^ready\n> ", timeout=TIMEOUT).group(1)
-
-    def ask(self, command: str) -> str:
-        """The guest's answer to a command, without the closing `ok`."""
-        self.vm.console.sendline(command)
-        return self.vm.console.expect(r"(?s)^\n?(.*?)^ok\n> ", fail_on="^error .*", timeout=TIMEOUT).group(1)
-
-
-TIMEOUT = 60.0
-"""Seconds that the embedded guest may take for anything, on a machine that has better things to do."""
-
-
 @pytest.fixture
-def machine() -> Iterator[Callable[..., spapr.Machine]]:
-    """A factory of machines with the embedded guest; they end with the test."""
-    with contextlib.ExitStack() as stack:
+def machine(spapr_machine: MachineFactory) -> Callable[..., spapr.Machine]:
+    """A factory of machines with the embedded guest, that have not started."""
 
-        def make(endian: str = "be", **settings: Any) -> spapr.Machine:
-            base = spapr.MachineConfig(memory="256M", kernel=GUESTS / f"embedded-{endian}.elf")
-            return stack.enter_context(spapr.Machine(base, **settings))
+    def make(endian: str = "be", **settings: Any) -> spapr.Machine:
+        base: Any = {"memory": "256M", "kernel": embedded_guest("le" if endian == "le" else "be")}
+        return spapr_machine(**(base | settings))
 
-        yield make
+    return make
 
 
 @pytest.fixture
