@@ -10,11 +10,13 @@
 //! * `caps`: the sPAPR capabilities with their levels and checks;
 //! * `smp`: sockets, cores and threads;
 //! * `vsmt`: the spacing of vcpu ids, the question this project grew from; `explain` answers it for one host without starting
-//!   anything, `pair` for a guest that moves between two.
+//!   anything, `pair` for a guest that moves between two;
+//! * `compat`: whether a guest may move from one machine to another at all, predicted and when it arrives.
 
 pub mod boot;
 pub mod caps;
 pub mod cas;
+pub mod compat;
 pub mod cpus;
 pub mod devtree;
 pub mod drc;

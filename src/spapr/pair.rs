@@ -6,46 +6,12 @@
 //! that brings them together, if the hosts grant one.
 
 use crate::error::Result;
+use crate::spapr::compat;
+use crate::spapr::compat::Verdict;
 use crate::spapr::explain::Answer;
 use crate::spapr::explain::Question;
 use crate::spapr::explain::explain;
 use crate::spapr::options::IcMode;
-
-/// What a good VMM says to the pair.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// The ids are the same.
-    Migrates,
-    /// They are, and a side starts with a warning.
-    MigratesWithWarning,
-    /// They differ.
-    Refused,
-    /// There is nothing to migrate.
-    SourceCannotStart,
-    /// There is nowhere to migrate to.
-    DestinationCannotStart,
-}
-
-impl Verdict {
-    /// As the golden table and users read it.
-    pub fn text(self) -> &'static str {
-        match self {
-            Verdict::Migrates => "migrates",
-            Verdict::MigratesWithWarning => "migrates-with-warning",
-            Verdict::Refused => "refused",
-            Verdict::SourceCannotStart => "source-cannot-start",
-            Verdict::DestinationCannotStart => "destination-cannot-start",
-        }
-    }
-
-    /// Whether the guest arrives whole.
-    pub fn migrates(self) -> bool {
-        match self {
-            Verdict::Migrates | Verdict::MigratesWithWarning => true,
-            Verdict::Refused | Verdict::SourceCannotStart | Verdict::DestinationCannotStart => false,
-        }
-    }
-}
 
 /// The answer for two hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,25 +59,22 @@ fn verdict(source: &Answer, destination: &Answer) -> Verdict {
     }
 }
 
-/// The least change that helps: the destination follows the source, else the source (started anew) the destination, else both
-/// are told.
+/// The explicit `vsmt` that helps, if there is one.
 fn remedy(source: &Question<'_>, destination: &Question<'_>, first: &Answer, second: &Answer) -> Result<Option<String>> {
-    let told = |question: &Question<'_>, vsmt: u32| explain(&Question { vsmt: Some(i64::from(vsmt)), ..*question });
+    let told = |question: &Question<'_>, own: &Answer, vsmt: Option<u32>| match vsmt {
+        None => Ok(own.clone()),
+        Some(vsmt) => explain(&Question { vsmt: Some(i64::from(vsmt)), ..*question }),
+    };
     let running = |answer: &Answer| answer.vsmt.filter(|_| answer.outcome != "fatal");
-    if let Some(vsmt) = running(first)
-        && verdict(first, &told(destination, vsmt)?).migrates()
-    {
-        return Ok(Some(format!("vsmt={vsmt} on the destination")));
-    }
-    if let Some(vsmt) = running(second)
-        && verdict(&told(source, vsmt)?, second).migrates()
-    {
-        return Ok(Some(format!("vsmt={vsmt} on the source")));
-    }
-    for vsmt in [8, 4, 2, 1] {
-        if verdict(&told(source, vsmt)?, &told(destination, vsmt)?).migrates() {
-            return Ok(Some(format!("vsmt={vsmt} on both")));
+    let mut failed = None;
+    let found = compat::remedy(running(first), running(second), |from, to| {
+        match told(source, first, from).and_then(|a| Ok(verdict(&a, &told(destination, second, to)?))) {
+            Ok(verdict) => verdict.migrates(),
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
         }
-    }
-    Ok(None)
+    });
+    failed.map_or(Ok(found.map(|remedy| remedy.to_string())), Err)
 }
