@@ -14,6 +14,7 @@ for need in powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu \
     powerpc64le-linux-gnu-as:binutils-powerpc64le-linux-gnu dtc:device-tree-compiler; do
     command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need#*:}"
 done
+[ -e /usr/powerpc64le-linux-gnu/lib/libc.a ] || missing="$missing libc6-dev-ppc64el-cross"
 if [ -n "$missing" ] && can_apt; then
     echo "Installing what the comparisons need:$missing ..." >&2
     # shellcheck disable=SC2086
