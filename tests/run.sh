@@ -7,11 +7,12 @@ cd "$(dirname "$0")/.."
 . tests/tools/env.sh
 need_tools
 make_venv
-pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'mypy>=1.18'
+pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'mypy>=1.18' \
+    'nbconvert>=7.16' 'ipykernel>=6.29' 'matplotlib>=3.9' 'hypothesis>=6.130'
 
 missing=""
 for need in powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu \
-    powerpc64le-linux-gnu-as:binutils-powerpc64le-linux-gnu dtc:device-tree-compiler; do
+    powerpc64le-linux-gnu-as:binutils-powerpc64le-linux-gnu dtc:device-tree-compiler chromium:chromium; do
     command -v "${need%%:*}" >/dev/null 2>&1 || missing="$missing ${need#*:}"
 done
 [ -e /usr/powerpc64le-linux-gnu/lib/libc.a ] || missing="$missing libc6-dev-ppc64el-cross"

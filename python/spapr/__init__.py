@@ -9,6 +9,7 @@ with spapr.Machine(cpu="power9", smp=4, memory="1G", kernel="vmlinux", append="c
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from spapr import _spapr, errors
@@ -33,6 +34,7 @@ from spapr.machine import Machine, Stop, console
 from spapr.trace import ConsoleEvent, HcallEvent
 
 if TYPE_CHECKING:
+    from spapr import jupyter as jupyter
     from spapr import testing as testing
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "console",
     "errors",
     "explain",
+    "jupyter",
     "testing",
 ]
 
@@ -76,7 +79,7 @@ RULESETS: tuple[str, ...] = tuple(_spapr.rulesets())
 MACHINES: tuple[str, ...] = tuple(_spapr.machine_versions())
 """The machine versions, newest first."""
 
-_LATER = frozenset({"testing"})
+_LATER = frozenset({"jupyter", "testing"})
 """Modules that are imported when they are first named, so that `import spapr` stays quick."""
 
 
@@ -85,8 +88,8 @@ def __getattr__(name: str) -> object:
         import importlib
 
         return importlib.import_module(f"spapr.{name}")
-    raise AttributeError(f"module 'spapr' has no attribute {name!r}")
+    raise AttributeError(f"module 'spapr' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return [*__all__, "__version__"]

@@ -423,6 +423,11 @@ class MachineConfig:
 
         return from_qemu_args(arguments)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.config(self)
+
     def __repr__(self) -> str:
         given = []
         for field in dataclasses.fields(self):

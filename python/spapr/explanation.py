@@ -63,6 +63,11 @@ class Explanation:
         own = (getattr(self, field.name) for field in fields(self) if field.name != "vcpu_ids")
         return (*own, self.vcpu_ids.tobytes())
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.explanation(self)
+
     def __str__(self) -> str:
         what = f"{self.outcome} under {self.ruleset}"
         if self.vsmt is not None:

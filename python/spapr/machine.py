@@ -19,13 +19,15 @@ from spapr.config import MachineConfig, MachineSettings
 from spapr.terminal import Console, Pattern, check_timeout
 from spapr.errors import ConfigError, ConsoleClosed, ConsoleTimeout, GuestMemoryError, GuestPanic, GuestTimeout, SpaprError
 from spapr.ram import Ram
-from spapr.registers import Cpu, Instruction
+from spapr.registers import Cpu, Instruction, Listing
 from spapr.sizes import format_size
 from spapr.trace import Trace
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from spapr.devicetree import Node
 
 __all__ = ["Machine", "Stop", "Until", "console"]
 
@@ -242,10 +244,17 @@ class Machine:
         """The device tree as the guest has it now, flattened."""
         return self._vm.dtb()
 
-    def disassemble(self, address: int, count: int = 8, *, cpu: int = 0) -> list[Instruction]:
+    @property
+    def device_tree(self) -> Node:
+        """The device tree as the guest has it now, as objects: `vm.device_tree.node("/chosen")["bootargs"].text`."""
+        from spapr.devicetree import parse
+
+        return parse(self.dtb)
+
+    def disassemble(self, address: int, count: int = 8, *, cpu: int = 0) -> Listing:
         """Instructions at an effective address, as a vCPU of a machine that does not run would fetch them. Ends early where nothing is mapped."""
         little = bool(self.cpus[cpu].msr.LE)
-        rows: list[Instruction] = []
+        rows = Listing()
         while len(rows) < count:
             word = self._fetch(address, cpu, little)
             if word is None:
@@ -271,6 +280,11 @@ class Machine:
     def trace(self, events: Iterable[str] = ("hcall",), *, capacity: int = 65536) -> Trace:
         """Begins to record events (`hcall`, `console`); iterate over the result to take them."""
         return Trace(self, events, capacity)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.machine(self)
 
     def __repr__(self) -> str:
         smp = self.config.smp

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Cpu", "Instruction", "Msr", "SlbEntry", "Sprs"]
+__all__ = ["Cpu", "Instruction", "Listing", "Msr", "SlbEntry", "Sprs"]
 
 _MSR: dict[str, int] = dict(_spapr.msr_fields())
 
@@ -29,6 +29,9 @@ class Msr(int):
     def names(self) -> list[str]:
         """The fields that are set, highest first."""
         return [name for name, mask in _MSR.items() if self & mask]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_MSR]
 
     def __repr__(self) -> str:
         return f"<Msr {int(self):#x}: {'|'.join(self.names)}>"
@@ -59,6 +62,21 @@ class Instruction(NamedTuple):
         image = f"{self.image:016x}" if self.image >> 32 else f"{self.image:08x}"
         return f"{self.address:#018x}  {image:<16}  {self.text}"
 
+    def __repr__(self) -> str:
+        return f"<{self.address:#x}: {self.text}>"
+
+
+class Listing(list[Instruction]):
+    """Disassembled instructions, that print themselves one in a line."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.listing(self)
+
 
 class Sprs(Mapping[str, int]):
     """Special purpose registers by name or number. Setting one changes the vCPU."""
@@ -81,6 +99,9 @@ class Sprs(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(_spapr.spr_names())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return _spapr.spr_names()
 
     def __repr__(self) -> str:
         state = self._cpu._read()
@@ -204,6 +225,11 @@ class Cpu:
     def translate(self, address: int) -> int | None:
         """The guest real address of an effective address; None if it has no translation."""
         return self._vm.translate(self.index, address)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.cpu(self)
 
     def __repr__(self) -> str:
         try:

@@ -161,6 +161,11 @@ class Console:
         """Types a line."""
         self.write(line + "\n")
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.console(self)
+
     def __repr__(self) -> str:
         return f"<spapr.Console {self.index}: {self._console.size()} bytes, {self._position} passed>"
 
