@@ -4,7 +4,7 @@
 //! written to a file it is what `cargo fuzz run TARGET FILE` repeats.
 
 #[path = "../../fuzz/src/bodies/mod.rs"]
-mod bodies;
+pub mod bodies;
 
 use bodies::TARGETS;
 use std::panic::AssertUnwindSafe;
@@ -73,6 +73,7 @@ macro_rules! targets {
 targets! {
     decode 5_000;
     insn 10_000;
+    twins 200;
     fdt 10_000;
     kernel_elf 10_000;
     hcall 800;

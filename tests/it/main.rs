@@ -16,6 +16,7 @@ mod oracle;
 mod platform;
 mod rtas;
 mod smp;
+mod twins;
 mod versions;
 mod vm;
 mod vsmt_cells;

@@ -12,6 +12,7 @@ pub mod insn;
 pub mod kernel_elf;
 pub mod machine;
 pub mod rtas;
+pub mod twins;
 pub mod vof;
 pub mod xive_mmio;
 
@@ -22,6 +23,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub const TARGETS: &[Target] = &[
     ("decode", decode::run, decode::seeds),
     ("insn", insn::run, insn::seeds),
+    ("twins", twins::run, twins::seeds),
     ("fdt", fdt::run, fdt::seeds),
     ("kernel_elf", kernel_elf::run, kernel_elf::seeds),
     ("hcall", hcall::run, hcall::seeds),
