@@ -57,6 +57,18 @@ pub enum Error {
         /// Bytes of RAM in the machine.
         ram: u64,
     },
+    /// A migration did not end with the guest running on the destination.
+    #[error("migration: {problem}; {hint}")]
+    Migration {
+        /// What kind of end it was.
+        end: MigrationEnd,
+        /// What happened, and in which phase.
+        problem: String,
+        /// Where the guest is now, and what to do.
+        hint: String,
+        /// Why the destination refused, if it did.
+        reasons: Vec<Reason>,
+    },
     /// The host refused something (open, mmap, ...).
     #[error("{doing}: {source}")]
     Host {
@@ -66,6 +78,36 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// How a migration that did not complete ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MigrationEnd {
+    /// The destination cannot be this machine; nothing was moved.
+    Incompatible,
+    /// Cancelled, or its time was over.
+    Aborted,
+    /// A connection, the destination or the source failed.
+    Failed,
+    /// The destination was told to run the guest and did not answer: it may run there.
+    Unconfirmed,
+}
+
+/// Why one machine cannot become another, as data.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reason {
+    /// A fixed word for programs.
+    pub code: String,
+    /// The setting that differs.
+    pub setting: String,
+    /// Its value on the source.
+    pub source: String,
+    /// Its value on the destination.
+    pub destination: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to change.
+    pub hint: String,
 }
 
 impl Error {

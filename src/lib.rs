@@ -26,6 +26,8 @@ pub mod dev;
 pub mod intc;
 pub mod vio;
 
+pub mod migrate;
+
 pub mod spapr;
 pub mod vm;
 

@@ -7,6 +7,8 @@ works. The parts of a message stay readable as attributes: a program can act on 
 from __future__ import annotations
 
 import errno as _errno
+from collections.abc import Sequence
+from typing import NamedTuple
 
 __all__ = [
     "AccelUnavailable",
@@ -19,10 +21,32 @@ __all__ = [
     "GuestPanic",
     "GuestTimeout",
     "HostError",
+    "MigrationAborted",
+    "MigrationError",
+    "MigrationIncompatible",
+    "MigrationReason",
+    "MigrationUnconfirmed",
     "SpaprError",
     "SpaprWarning",
     "StateError",
 ]
+
+
+class MigrationReason(NamedTuple):
+    """Why one machine cannot become another."""
+
+    code: str
+    """A fixed word for programs."""
+    setting: str
+    """The setting that differs."""
+    source: str
+    """Its value on the source."""
+    destination: str
+    """Its value on the destination."""
+    problem: str
+    """What is wrong."""
+    hint: str
+    """What to change."""
 
 
 class SpaprError(Exception):
@@ -138,6 +162,38 @@ class GuestMemoryError(SpaprError, IndexError):
             f"memory: {self.size:#x} bytes at guest real address {self.address:#x} are not all RAM; "
             f"the machine has {self.ram:#x} bytes from address 0"
         )
+
+
+class MigrationError(SpaprError, RuntimeError):
+    """A migration did not end with the guest running on the destination. Unless it is a `MigrationUnconfirmed`, the source has the guest and goes on."""
+
+    problem: str
+    """What happened, on which side and in which phase."""
+    hint: str
+    """Where the guest is now, and what to do."""
+    reasons: list[MigrationReason]
+    """Why the destination refused, if it did."""
+
+    def __init__(self, problem: str, hint: str, reasons: Sequence[MigrationReason | tuple[str, ...]] = ()) -> None:
+        super().__init__(problem, hint, tuple(tuple(r) for r in reasons))
+        self.problem = problem
+        self.hint = hint
+        self.reasons = [MigrationReason(*r) for r in reasons]
+
+    def __str__(self) -> str:
+        return f"migration: {self.problem}; {self.hint}"
+
+
+class MigrationIncompatible(MigrationError):
+    """The destination cannot be this machine; no page was moved."""
+
+
+class MigrationAborted(MigrationError):
+    """The migration was cancelled, or its time was over."""
+
+
+class MigrationUnconfirmed(MigrationError):
+    """The destination was told to run the guest and did not answer. The guest is complete and paused on the source, and may run on the destination."""
 
 
 class _WithTail(SpaprError):

@@ -66,6 +66,11 @@ impl DirtyLog {
         set
     }
 
+    /// Whether a page is noted now.
+    pub(super) fn has(&self, page: u64) -> bool {
+        self.noted.get((page / 64) as usize).is_some_and(|w| w.load(Ordering::Relaxed) >> (page % 64) & 1 != 0)
+    }
+
     /// How many pages are noted now.
     pub(super) fn noted(&self) -> u64 {
         self.noted.iter().map(|w| u64::from(w.load(Ordering::Relaxed).count_ones())).sum()

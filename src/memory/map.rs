@@ -151,6 +151,11 @@ impl GuestMemory {
         self.dirty.noted()
     }
 
+    /// Whether [`GuestMemory::take_dirty`] would give this page.
+    pub fn is_dirty(&self, page: u64) -> bool {
+        self.dirty.has(page)
+    }
+
     /// Ends the log.
     pub fn stop_log(&self) {
         self.dirty.stop(&self.flags);

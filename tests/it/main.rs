@@ -11,6 +11,7 @@ mod fdt;
 mod fuzz_smoke;
 mod hcall;
 mod insn;
+mod migrate;
 mod objdump;
 mod oracle;
 mod platform;

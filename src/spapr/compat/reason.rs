@@ -262,7 +262,7 @@ pub(super) fn start(side: &str, error: &Error) -> Words {
         }
         Error::Accel { accel, problem, hint } => ("accel".to_string(), format!("{accel} cannot run this machine: {problem}"), hint.clone()),
         Error::State { doing, problem, hint } => (doing.clone(), problem.clone(), hint.clone()),
-        other @ (Error::Memory { .. } | Error::Host { .. }) => {
+        other @ (Error::Memory { .. } | Error::Host { .. } | Error::Migration { .. }) => {
             ("host".to_string(), other.to_string(), "see what the host says".to_string())
         }
     };
