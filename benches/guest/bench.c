@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 const char *leaf_path = "/bin/leaf";
-static const struct row *const tables[] = { integer_rows, whole_rows, float_rows, system_rows, cold_rows };
+static const struct row *const tables[] = { integer_rows, whole_rows, float_rows, system_rows, cold_rows, soak_rows };
 
 void mark(const char *phase)
 {

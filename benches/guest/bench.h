@@ -14,7 +14,7 @@ struct row {
 };
 
 /* Rows of each file; a row without a name ends them. */
-extern const struct row integer_rows[], whole_rows[], float_rows[], system_rows[], cold_rows[];
+extern const struct row integer_rows[], whole_rows[], float_rows[], system_rows[], cold_rows[], soak_rows[];
 
 /* Says that a phase begins and waits until whoever measures has looked at its clock. */
 void mark(const char *phase);

@@ -23,10 +23,10 @@ CROSS_LIBC = Path("/usr/powerpc64le-linux-gnu/lib/libc.a")
 NATIVE = "cc"
 MISSING = f"{CROSS} or its static C library is missing; install Debian's packages gcc-powerpc64le-linux-gnu and libc6-dev-ppc64el-cross"
 
-COMMON = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno"]
+COMMON = ["-O2", "-pthread", "-std=gnu11", "-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno"]
 FLAGS = {CROSS: [*COMMON, "-mcpu=power9", "-static"], NATIVE: COMMON}
 UNITS = {
-    "bench": ["bench.c", "integer.c", "whole.c", "float.c", "system.c", "cold.c"],
+    "bench": ["bench.c", "integer.c", "whole.c", "float.c", "system.c", "cold.c", "soak.c"],
     "leaf": ["leaf.c"],
     "init": ["init.c"],
 }
@@ -44,8 +44,8 @@ def program(compiler: str, name: str, folder: Path) -> Path:
     return out
 
 
-def build(to: Path) -> Path:
-    """Builds everything into `to`; returns the RAM disk. Raises CalledProcessError where a compiler objects."""
+def build(to: Path, more: Path | None = None) -> Path:
+    """Builds everything into `to`; returns the RAM disk, with the files below `more` in it. Raises CalledProcessError where a compiler objects."""
     to = to.resolve()
     for folder in ("native", "guest"):
         (to / folder).mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,8 @@ def build(to: Path) -> Path:
     disk.file("init", guest["init"].read_bytes())
     for name in ("bench", "leaf"):
         disk.file(f"bin/{name}", guest[name].read_bytes())
+    if more is not None:
+        disk.tree(more)
     out = to / "initramfs.cpio"
     out.write_bytes(disk.finish())
     return out

@@ -1,4 +1,4 @@
-/* The guest's first process: runs each line of the console as a program under /bin and says how it ended.
+/* The guest's first process: runs each line of the console as a program and says how it ended.
  *
  *     > crc32 100          the line `bench crc32 100` of a shell
  *     crc32 0123456789abcdef
@@ -25,6 +25,9 @@ static void set_up(void)
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+	mkdir("/dev/shm", 0777);
+	mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
+	chdir("/tmp");
 	if (!tcgetattr(0, &t)) {
 		t.c_lflag &= ~(ECHO | ECHOE | ECHOK | ECHONL);
 		tcsetattr(0, TCSANOW, &t);
@@ -33,15 +36,15 @@ static void set_up(void)
 
 static int run(char *line)
 {
-	char *argv[16] = { "/bin/bench" }, path[64];
+	char *argv[64] = { "/bin/bench" }, path[64];
 	int argc = 1, status;
 
-	for (char *word = strtok(line, " \n"); word && argc < 15; word = strtok(NULL, " \n"))
+	for (char *word = strtok(line, " \n"); word && argc < 63; word = strtok(NULL, " \n"))
 		argv[argc++] = word;
-	/* A word with a dot before it is a program of its own. */
+	/* A word with a dot before it is a program of its own, under /usr/bin. */
 	char **first = argv;
 	if (argc > 1 && argv[1][0] == '.') {
-		snprintf(path, sizeof path, "/bin/%s", argv[1] + 1);
+		snprintf(path, sizeof path, "/usr/bin/%s", argv[1] + 1);
 		argv[1] = path;
 		first++;
 	}
@@ -58,7 +61,7 @@ static int run(char *line)
 
 int main(void)
 {
-	char line[256];
+	char line[2048];
 
 	set_up();
 	printf("ready\n");

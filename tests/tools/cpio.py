@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 
 class Archive:
@@ -35,6 +36,17 @@ class Archive:
     def device(self, name: str, major: int, minor: int) -> None:
         """A character device."""
         self._add(name, stat.S_IFCHR | 0o600, device=(major, minor))
+
+    def tree(self, root: Path) -> None:
+        """Everything below a folder, links as links."""
+        for path in sorted(root.rglob("*")):
+            name = str(path.relative_to(root))
+            if path.is_symlink():
+                self.link(name, str(path.readlink()))
+            elif path.is_dir():
+                self.folder(name)
+            else:
+                self.file(name, path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
 
     def finish(self) -> bytes:
         """The whole archive."""
