@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 . tests/tools/env.sh
 need_tools
 make_venv
-pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'mypy>=1.18' \
-    'nbconvert>=7.16' 'ipykernel>=6.29' 'matplotlib>=3.9' 'hypothesis>=6.130'
+# shellcheck disable=SC2086
+pip_need $PYTHON_TESTS
 
 missing=""
 for need in powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu \

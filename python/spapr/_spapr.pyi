@@ -1,7 +1,7 @@
 from _typeshed import Incomplete, SupportsGetItem
 from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "Answer", "Console", "Cpu", "Ram", "RamView", "Vm", "disassemble", "explain", "hcall_name", "hosts", "machine_versions", "msr_fields", "resolve", "rulesets", "spr_names", "take_log"]
+__all__ = ["VERSION", "Answer", "Console", "Cpu", "Ram", "RamView", "Vm", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "resolve", "rulesets", "spr_names", "take_log"]
 
 VERSION: Final[str]
 """
@@ -261,6 +261,11 @@ class Vm:
         Waits until the machine does not run; whether it came to that.
         """
 
+def cpu_models() -> list[str]:
+    """
+    The names of the processor models.
+    """
+
 def disassemble(image: SupportsIndex, at: SupportsIndex) -> tuple[str, int]:
     """
     An instruction as text, and its length in bytes. The prefix of a prefixed instruction is the upper half of `image`.
@@ -279,6 +284,11 @@ def hcall_name(number: SupportsIndex) -> str | None:
 def hosts() -> list[tuple[str, str]]:
     """
     The host profiles: name and what it stands for.
+    """
+
+def instruction_rows() -> list[tuple[str, int, int, bool, bool, bool]]:
+    """
+    Each instruction: mnemonic, the bits that are fixed, what they are, and whether it is privileged, ends a run of instructions, or is 64 bits long.
     """
 
 def machine_versions() -> list[str]:

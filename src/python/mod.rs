@@ -11,6 +11,7 @@ mod cpu;
 mod errors;
 mod explain;
 mod held;
+mod isa;
 mod journal;
 mod ram;
 mod vm;
@@ -37,6 +38,10 @@ mod _spapr {
     use super::explain::machine_versions;
     #[pymodule_export]
     use super::explain::rulesets;
+    #[pymodule_export]
+    use super::isa::cpu_models;
+    #[pymodule_export]
+    use super::isa::instruction_rows;
     #[pymodule_export]
     use super::journal::take_log;
     #[pymodule_export]

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/../.."
 . tests/tools/env.sh
 need_tools
 make_venv
-pip_need 'maturin>=1.14,<2' 'numpy>=1.26' 'pytest>=8.4' 'pytest-xdist>=3.6' 'mypy>=1.18'
+# shellcheck disable=SC2086
+pip_need $PYTHON_TESTS
 to=$(mktemp -d)
 trap 'rm -rf "$to"' EXIT
 .venv/bin/maturin generate-stubs -q -o "$to" --features python,pyo3/experimental-inspect --profile dev -i .venv/bin/python
