@@ -29,7 +29,7 @@ from spapr.errors import (
     SpaprWarning,
     StateError,
 )
-from spapr.explanation import Explanation, explain
+from spapr.explanation import Explanation, explain, vcpu_id
 from spapr.machine import Machine, Stop, console
 from spapr.trace import ConsoleEvent, HcallEvent
 
@@ -68,6 +68,7 @@ __all__ = [
     "explain",
     "jupyter",
     "testing",
+    "vcpu_id",
 ]
 
 __version__ = _spapr.VERSION

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -310,6 +311,16 @@ _FORMS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
+class _Signature:
+    """The settings by name, as `help`, notebooks and editors show and complete them. Worked out when somebody asks."""
+
+    def __get__(self, _: object, owner: Any = None) -> inspect.Signature:
+        own = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        settings = dataclasses.fields(MachineConfig)
+        named = [inspect.Parameter(it.name, inspect.Parameter.KEYWORD_ONLY, default=it.default, annotation=it.type) for it in settings]
+        return inspect.Signature([*(it for it in own if it.kind is not inspect.Parameter.VAR_KEYWORD), *named])
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class MachineConfig:
     """A machine as the user asks for it. Keyword arguments only; everything has a default.
@@ -371,6 +382,8 @@ class MachineConfig:
     """Seconds since 1970 that the clock shows at the start; None: the host's time."""
     rng: bool = True
     """Whether H_RANDOM answers."""
+
+    __signature__ = _Signature()
 
     def __init__(self, **settings: Unpack[MachineSettings]) -> None:
         for name in settings:

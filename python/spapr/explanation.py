@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "vcpu_id"]
 
 _U32 = (1 << 32) - 1
 
@@ -77,6 +77,14 @@ class Explanation:
         for line in (self.message, self.hint and f"hint: {self.hint}"):
             what += f"\n  {line}" if line else ""
         return what
+
+
+def vcpu_id(index: int, *, threads: int, vsmt: int) -> int:
+    """The vcpu id of the vCPU with an index: `core * vsmt + thread`."""
+    if not 1 <= threads <= vsmt:
+        raise ConfigError("vsmt", f"{vsmt} holds no {threads} threads", f"use vsmt={threads} or more")
+    core, thread = divmod(index, threads)
+    return core * vsmt + thread
 
 
 def explain(

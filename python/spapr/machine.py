@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
 from spapr import _spapr, log
-from spapr.config import MachineConfig, MachineSettings
+from spapr.config import MachineConfig, MachineSettings, _Signature
 from spapr.terminal import Console, Pattern, check_timeout
 from spapr.errors import ConfigError, ConsoleClosed, ConsoleTimeout, GuestMemoryError, GuestPanic, GuestTimeout, SpaprError
 from spapr.ram import Ram
@@ -72,6 +72,8 @@ class Machine:
         vm.console.expect("login:", fail_on="Kernel panic", timeout=120)
     ```
     """
+
+    __signature__ = _Signature()
 
     def __init__(self, config: MachineConfig | None = None, /, **settings: Unpack[MachineSettings]) -> None:
         asked = MachineConfig(**settings) if config is None else config.replace(**settings) if settings else config

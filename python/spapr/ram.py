@@ -24,6 +24,25 @@ class Ram:
     def __len__(self) -> int:
         return self._ram.size()
 
+    def __getitem__(self, at: slice) -> bytes:
+        """A copy of `ram[start:end]`."""
+        start, size = self._range(at)
+        return self.read(start, size)
+
+    def __setitem__(self, at: slice, data: bytes | bytearray | memoryview | NDArray[Any]) -> None:
+        """Copies as many bytes as `ram[start:end]` has."""
+        start, size = self._range(at)
+        if len(bytes(data)) != size:
+            raise ValueError(f"{len(bytes(data))} bytes do not fill {size}; use ram.write({start:#x}, data)")
+        self.write(start, data)
+
+    def _range(self, at: slice) -> tuple[int, int]:
+        if not isinstance(at, slice) or at.step not in (None, 1):
+            raise TypeError(f"{at!r} is no range of addresses; use ram[0x1000:0x1008], or ram.read_int(0x1000)")
+        start = 0 if at.start is None else at.start
+        end = len(self) if at.stop is None else at.stop
+        return start, max(0, end - start)
+
     def _check(self, address: int, size: int) -> None:
         if address < 0 or size < 0 or address + size > 1 << 64:
             raise GuestMemoryError(address, size, len(self))

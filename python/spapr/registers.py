@@ -108,6 +108,11 @@ class Sprs(Mapping[str, int]):
         return "{" + ", ".join(f"{name!r}: {state.spr(name):#x}" for name in self if state.spr(name)) + "}"
 
 
+def _still(registers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    registers.flags.writeable = False
+    return registers
+
+
 class Cpu:
     """A vCPU. Registers are read and set while the machine does not run; arrays are copies."""
 
@@ -126,13 +131,13 @@ class Cpu:
 
     @property
     def gpr(self) -> NDArray[np.uint64]:
-        """General purpose registers."""
-        return self._read().gpr  # type: ignore[no-any-return]
+        """General purpose registers: a copy, which is read-only so that nobody thinks it were the registers. `set_gpr` sets one."""
+        return _still(self._read().gpr)
 
     @property
     def vsr(self) -> NDArray[np.uint64]:
         """Vector-scalar registers, two doublewords each, the most significant first. FPRs are doubleword 0 of the first half, VRs the second half."""
-        return self._read().vsr  # type: ignore[no-any-return]
+        return _still(self._read().vsr)
 
     @property
     def spr(self) -> Sprs:

@@ -190,6 +190,10 @@ def test_registers(machine: Build) -> None:
     with pytest.raises(spapr.ConfigError):
         cpu.spr["TB"] = 1
     assert "r31" in str(cpu)
+    with pytest.raises(ValueError, match="read-only"):
+        cpu.gpr[3] = 1
+    assert {"EE", "LE"} <= set(dir(cpu.msr))
+    assert "LPCR" in cpu.spr._ipython_key_completions_()
     vm.start()
     with pytest.raises(spapr.StateError) as running:
         _ = cpu.gpr
@@ -203,6 +207,15 @@ def test_ram_by_copy_and_in_place(machine: Build) -> None:
     vm.ram.write(0x100000, b"\x00\x11\x22\x33\x44\x55\x66\x77")
     assert vm.ram.read(0x100000, 8) == b"\x00\x11\x22\x33\x44\x55\x66\x77"
     assert vm.ram.read_int(0x100000) == 0x0011223344556677
+    assert vm.ram[0x100002:0x100004] == b"\x22\x33"
+    vm.ram[0x100008:0x10000A] = b"ab"
+    assert vm.ram.read(0x100007, 4) == b"\x77ab\x00"
+    with pytest.raises(ValueError, match="3 bytes do not fill 2"):
+        vm.ram[0:2] = b"abc"
+    with pytest.raises(TypeError, match="read_int"):
+        vm.ram[0]  # type: ignore[index]
+    with pytest.raises(spapr.GuestMemoryError):
+        vm.ram[0 : (256 << 20) + 1]
     view = vm.ram.view(0x100000, 8, dtype=">u8")
     assert int(view[0]) == 0x0011223344556677
     assert not view.flags.writeable

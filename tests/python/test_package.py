@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import pickle
 import subprocess
 import sys
@@ -68,3 +70,23 @@ def test_examples_run(name: str, said: str) -> None:
     ran = subprocess.run([sys.executable, ROOT / "examples" / name], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     assert said in ran.stdout
+
+
+def test_names_are_completed() -> None:
+    """What `help`, IPython and editors go by."""
+    assert {"HOSTS", "Machine", "explain", "jupyter", "testing"} <= set(dir(spapr))
+    assert not {name for name in dir(spapr) if name.startswith("_") and name != "__version__"}
+    assert spapr.testing.counter().rate == 1000
+    with pytest.raises(AttributeError, match="no attribute 'Machin'"):
+        spapr.Machin  # noqa: B018
+    for made, first in ((spapr.MachineConfig, "machine"), (spapr.Machine, "config")):
+        parameters = inspect.signature(made).parameters
+        assert next(iter(parameters)) == first
+        assert set(parameters) - {"config"} == {field.name for field in dataclasses.fields(spapr.MachineConfig)}
+    assert "machine: 'str' = 'pseries'" in str(inspect.signature(spapr.MachineConfig))
+
+
+def test_vcpu_id_by_itself() -> None:
+    assert [spapr.vcpu_id(n, threads=4, vsmt=8) for n in range(6)] == [0, 1, 2, 3, 8, 9]
+    with pytest.raises(spapr.ConfigError, match="use vsmt=4 or more"):
+        spapr.vcpu_id(0, threads=4, vsmt=2)
