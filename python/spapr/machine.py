@@ -279,7 +279,7 @@ class Machine:
         """The effective addresses at which a vCPU stops the machine, in place of those before. The machine must not run."""
         self._vm.set_breakpoints(list(addresses))
 
-    def trace(self, events: Iterable[str] = ("hcall",), *, capacity: int = 65536) -> Trace:
+    def trace(self, events: str | Iterable[str] = "hcall", *, capacity: int = 65536) -> Trace:
         """Begins to record events (`hcall`, `console`); iterate over the result to take them."""
         return Trace(self, events, capacity)
 

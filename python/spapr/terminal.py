@@ -28,7 +28,7 @@ Pattern = str | re.Pattern[str]
 
 def check_timeout(timeout: float | None) -> float | None:
     """A timeout in seconds, or None for as long as it takes."""
-    if timeout is not None and not timeout >= 0:
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
         raise ConfigError("timeout", f"{timeout!r} seconds is no time to wait", "use timeout=60, or None to wait for ever")
     return timeout
 
@@ -146,6 +146,8 @@ class Console:
 
     def write(self, data: str | bytes, *, timeout: float | None = 60) -> None:
         """Types `data`. Waits only when a megabyte is untyped because the guest does not read."""
+        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+            raise ConfigError("data", f"{data!r} cannot be typed", 'use write("text") or write(b"bytes")')
         rest = data.encode() if isinstance(data, str) else bytes(data)
         check_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -159,7 +161,7 @@ class Console:
 
     def sendline(self, line: str = "") -> None:
         """Types a line."""
-        self.write(line + "\n")
+        self.write(f"{line}\n")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from spapr import jupyter
@@ -194,8 +196,10 @@ def _bytes_until(data: bytes, characters: int) -> int:
 
 
 def _compiled(pattern: Pattern) -> re.Pattern[str]:
-    if isinstance(pattern, re.Pattern):
+    if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
         return pattern
+    if not isinstance(pattern, str):
+        raise ConfigError("pattern", f"{pattern!r} is neither a text nor a compiled pattern of texts", 'use expect("login:")')
     try:
         return re.compile(pattern, re.MULTILINE)
     except re.error as error:

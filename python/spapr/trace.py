@@ -62,8 +62,8 @@ class Trace:
     At most `capacity` hypercalls wait to be taken; older ones are dropped.
     """
 
-    def __init__(self, machine: Machine, events: Iterable[str], capacity: int) -> None:
-        self.events = tuple(events)
+    def __init__(self, machine: Machine, events: str | Iterable[str], capacity: int) -> None:
+        self.events = (events,) if isinstance(events, str) else tuple(events)
         for kind in self.events:
             if kind not in KINDS:
                 raise unknown("kind of event", kind, KINDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -135,8 +136,14 @@ def test_expect_fails_soon_and_shows_the_tail(guest: Make) -> None:
     assert "ready" in str(late.value)
     with pytest.raises(spapr.ConfigError, match="re.escape"):
         console.expect("(")
-    with pytest.raises(spapr.ConfigError, match="timeout"):
-        console.expect("x", timeout=-1)
+    for timeout in (-1, float("nan"), "10"):
+        with pytest.raises(spapr.ConfigError, match="timeout"):
+            console.expect("x", timeout=timeout)  # type: ignore[arg-type]
+    for pattern in (3, b"x", re.compile(b"x")):
+        with pytest.raises(spapr.ConfigError, match="neither a text nor"):
+            console.expect(pattern)  # type: ignore[arg-type]
+    with pytest.raises(spapr.ConfigError, match="cannot be typed"):
+        console.write(3)  # type: ignore[arg-type]
 
 
 def test_a_wait_ends_with_the_machine(guest: Make) -> None:
@@ -276,7 +283,7 @@ def test_events(guest: Make) -> None:
     assert "H_" in str(events[0])
     assert list(trace) == []
     with pytest.raises(spapr.ConfigError, match="did you mean hcall"):
-        it.vm.trace(["hcal"])
+        it.vm.trace("hcal")
 
 
 # --- manners ---
