@@ -53,6 +53,13 @@ impl VirtualClock {
         }
     }
 
+    /// Sets the time of a clock that stands: a machine goes on from its saved state.
+    pub fn set(&self, to: Duration) {
+        let mut i = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        i.base = to;
+        i.since = i.since.map(|_| Instant::now());
+    }
+
     /// The origin that turns `Instant::now()` into virtual time without taking the lock: `(host instant, virtual time then)`.
     /// `None` while stopped. A vCPU reads it once each time it starts running.
     pub fn origin(&self) -> Option<(Instant, Duration)> {

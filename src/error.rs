@@ -47,6 +47,28 @@ pub enum Error {
         /// What to call first.
         hint: String,
     },
+    /// A saved state cannot be read, or does not fit this machine.
+    #[error("saved state, section {section}{}: {problem}; {hint}", .field.is_empty().then(String::new).unwrap_or_else(|| format!(", field {}", .field)))]
+    Stream {
+        /// The section, with its instance.
+        section: String,
+        /// Path of the field in it; empty: the section as a whole.
+        field: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The state of a machine cannot be saved now.
+    #[error("{doing}: {problem}; {hint}")]
+    Snapshot {
+        /// What was asked for.
+        doing: String,
+        /// What stands in the way.
+        problem: String,
+        /// What to do first.
+        hint: String,
+    },
     /// Guest memory outside RAM was addressed by the user.
     #[error("memory: {len:#x} bytes at guest real address {at:#x} are not all RAM; the machine has {ram:#x} bytes from address 0")]
     Memory {

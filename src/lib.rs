@@ -12,6 +12,7 @@ pub mod error;
 pub mod memory;
 pub mod signal;
 pub mod softfp;
+pub mod state;
 pub mod units;
 
 pub mod fdt;

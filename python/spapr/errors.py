@@ -26,9 +26,11 @@ __all__ = [
     "MigrationIncompatible",
     "MigrationReason",
     "MigrationUnconfirmed",
+    "SnapshotError",
     "SpaprError",
     "SpaprWarning",
     "StateError",
+    "StreamError",
 ]
 
 
@@ -87,6 +89,34 @@ class BootError(_Settled, ValueError):
 
 class StateError(_Settled, RuntimeError):
     """The call does not fit the machine's present state; `setting` is the operation that was asked for."""
+
+
+class SnapshotError(_Settled, RuntimeError):
+    """A machine's state cannot be saved or forked now; `setting` is the operation that was asked for."""
+
+
+class StreamError(SpaprError, ValueError):
+    """A saved state cannot be read, or does not fit: what is wrong, and where."""
+
+    section: str
+    """The section, such as `cpu 3`."""
+    field: str
+    """Path of the field in it, such as `slb[3].esid`; empty for the section as a whole."""
+    problem: str
+    """What is wrong with it."""
+    hint: str
+    """What to do about it."""
+
+    def __init__(self, section: str, field: str, problem: str, hint: str) -> None:
+        super().__init__(section, field, problem, hint)
+        self.section = section
+        self.field = field
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = f", field {self.field}" if self.field else ""
+        return f"saved state, section {self.section}{where}: {self.problem}; {self.hint}"
 
 
 class AccelUnavailable(SpaprError, OSError):

@@ -98,6 +98,11 @@ pub trait Vcpu: Send {
     fn run(&mut self, budget: Option<u64>) -> Result<Exit>;
     /// Answers the last exit.
     fn complete(&mut self, reply: Reply);
+    /// Whether an instruction is half done: it was answered ([`Reply::Loaded`], [`Reply::Stored`]) and waits to run again with the answers, which are state
+    /// beside the registers. [`Vcpu::run`] finishes it before it looks at anything else, whatever the budget.
+    fn half_done(&self) -> bool;
+    /// Forgets the answers of an instruction that is half done, as a reset does.
+    fn abandon(&mut self);
     /// Takes an asynchronous interrupt: SRR0, SRR1, MSR and NIP become the handler's.
     fn take(&mut self, vector: Vector);
     /// Registers, consistent while the vCPU is not in [`Vcpu::run`].

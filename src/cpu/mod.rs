@@ -1,6 +1,7 @@
 //! The architected state of a vCPU, the interrupts it takes and its clocks: what every accelerator shares.
 
 pub mod interrupt;
+pub mod saved;
 pub mod state;
 pub mod timebase;
 

@@ -163,6 +163,17 @@ impl Chardev {
         count
     }
 
+    /// A copy of the input that the device has not taken yet.
+    pub fn input(&self) -> Vec<u8> {
+        self.lock().input.iter().copied().collect()
+    }
+
+    /// Replaces the waiting input, as a saved state says.
+    pub fn set_input(&self, to: &[u8]) {
+        self.lock().input = to.iter().copied().take(INPUT_MAX).collect();
+        self.changed.notify_all();
+    }
+
     /// Bytes of input that the device has not taken yet.
     pub fn input_len(&self) -> usize {
         self.lock().input.len()

@@ -9,6 +9,7 @@
 //! answers are small enums, each value one architected status. Nothing that a guest does is an [`Error`] here, panics, or takes
 //! time that grows with anything but the (fixed) number of sources.
 
+pub mod saved;
 pub mod xics;
 pub mod xive;
 

@@ -11,32 +11,74 @@ use crate::memory::LOG;
 use crate::memory::OutOfRam;
 use crate::memory::PageSet;
 use crate::memory::dirty::DirtyLog;
+use crate::memory::image;
+use crate::memory::image::Backing;
+use crate::memory::image::Image;
 use crate::units::Ra;
+use std::fs::File;
+use std::ops::Deref;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::atomic::fence;
-use vm_memory::GuestAddress;
-use vm_memory::GuestMemoryBackend;
-use vm_memory::GuestMemoryMmap;
-use vm_memory::GuestMemoryRegion;
+use vm_memory::FileOffset;
+use vm_memory::MmapRegion;
+
+/// Bytes of RAM that are looked at together.
+const PORTION: u64 = 1 << 20;
+
+/// Counters and flags of all pages: zero, and without memory until they are written.
+struct Zeroed<T> {
+    map: MmapRegion<()>,
+    len: usize,
+    of: std::marker::PhantomData<T>,
+}
+
+/// Types of which all zero bits are a value, which are changed through shared references, and which need no more than a page's alignment.
+trait ZeroIsFine {}
+impl ZeroIsFine for AtomicU8 {}
+impl ZeroIsFine for AtomicU32 {}
+
+impl<T: ZeroIsFine> Zeroed<T> {
+    fn new(len: usize) -> std::io::Result<Zeroed<T>> {
+        let bytes = (len * size_of::<T>()).max(1);
+        let map = MmapRegion::new(bytes).map_err(|e| std::io::Error::other(e.to_string()))?;
+        Ok(Zeroed { map, len, of: std::marker::PhantomData })
+    }
+}
+
+impl<T: ZeroIsFine> Deref for Zeroed<T> {
+    type Target = [T];
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: the mapping holds `len` of them, page-aligned, zero at first, and lives as long as `self`; they change only through
+        // atomic operations.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), self.len) }
+    }
+}
 
 /// Guest RAM: `size` bytes from real address 0.
 pub struct GuestMemory {
     /// Keeps the mapping alive for as long as `base` is used.
-    _map: GuestMemoryMmap,
+    _map: MmapRegion<()>,
     base: *mut u8,
     size: u64,
+    /// Where the pages come from.
+    backing: Mutex<Backing>,
     /// One byte of flags for each 4 KiB page.
-    flags: Box<[AtomicU8]>,
+    flags: Zeroed<AtomicU8>,
     /// For each 4 KiB page, how often decoded code from it was overwritten.
-    generation: Box<[AtomicU32]>,
+    generation: Zeroed<AtomicU32>,
     dirty: DirtyLog,
 }
 
-// SAFETY: `base` points to a shared mapping that lives as long as `self`; every access through it is atomic or a byte copy on
+// SAFETY: `base` points to a mapping that lives as long as `self`; every access through it is atomic or a byte copy on
 // memory that Rust never holds a reference to, so threads can share it.
 unsafe impl Send for GuestMemory {}
 // SAFETY: as above.
@@ -45,21 +87,90 @@ unsafe impl Sync for GuestMemory {}
 impl GuestMemory {
     /// Maps `size` bytes (a positive multiple of 64 KiB) of zeroed RAM.
     pub fn new(size: u64) -> Result<GuestMemory> {
-        let host = |e: std::io::Error| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source: e };
-        let bytes = usize::try_from(size).map_err(|_| host(std::io::ErrorKind::OutOfMemory.into()))?;
-        let map =
-            GuestMemoryMmap::<()>::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|e| host(std::io::Error::other(e.to_string())))?;
-        let base = map.find_region(GuestAddress(0)).expect("RAM starts at 0").get_host_address(vm_memory::MemoryRegionAddress(0));
-        let base = base.map_err(|e| host(std::io::Error::other(e.to_string())))?;
+        let host = |source: std::io::Error| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source };
+        let file = Arc::new(image::memory_file(size).map_err(host)?);
+        GuestMemory::over(size, Some(&file), || Ok(Backing::Shared(file.clone()))).map_err(host)
+    }
+
+    /// Maps an image: RAM that holds what the image holds, and shares with it what is not written.
+    ///
+    /// # Errors
+    /// The host has no room for the mapping.
+    pub fn from_image(image: &Arc<Image>) -> Result<GuestMemory> {
+        let size = image.size();
+        let host = |source: std::io::Error| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source };
+        let memory = GuestMemory::over(size, None, || Ok(Backing::Private(Arc::clone(image)))).map_err(host)?;
+        // SAFETY: the mapping was just made, and nobody else knows of it.
+        unsafe { image.map_over(memory.base) }.map_err(host)?;
+        Ok(memory)
+    }
+
+    fn over(size: u64, file: Option<&Arc<File>>, backing: impl FnOnce() -> std::io::Result<Backing>) -> std::io::Result<GuestMemory> {
+        let bytes = usize::try_from(size).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        let map = match file {
+            Some(file) => MmapRegion::from_file(FileOffset::from_arc(Arc::clone(file), 0), bytes),
+            None => MmapRegion::new(bytes),
+        };
+        let map = map.map_err(|e| std::io::Error::other(e.to_string()))?;
         let pages = bytes >> FLAG_SHIFT;
         Ok(GuestMemory {
+            base: map.as_ptr(),
             _map: map,
-            base,
             size,
-            flags: (0..pages).map(|_| AtomicU8::new(0)).collect(),
-            generation: (0..pages).map(|_| AtomicU32::new(0)).collect(),
+            backing: Mutex::new(backing()?),
+            flags: Zeroed::new(pages)?,
+            generation: Zeroed::new(pages)?,
             dirty: DirtyLog::new(pages),
         })
+    }
+
+    /// Freezes what RAM holds now into an image, and goes on with private copies of the pages that are written from now on. Nothing may write RAM
+    /// meanwhile, or the write may be lost. Host addresses stay valid.
+    ///
+    /// # Errors
+    /// The host has no room; RAM is as it was.
+    pub fn freeze(&self) -> Result<Arc<Image>> {
+        let host = |source: std::io::Error| Error::Host { doing: "freeze guest RAM".into(), source };
+        let mut backing = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
+        let copy = |at: u64, to: &mut [u8]| self.read(Ra(at), to).expect("runs of RAM lie in RAM");
+        let image = backing.frozen(self.base, self.size, copy).map_err(host)?;
+        if matches!(&*backing, Backing::Private(now) if Arc::ptr_eq(now, &image)) {
+            return Ok(image);
+        }
+        // SAFETY: all of it is our mapping, no references to guest bytes exist, and the image holds what the mapping holds.
+        unsafe { image.map_over(self.base) }.map_err(host)?;
+        *backing = Backing::Private(Arc::clone(&image));
+        Ok(image)
+    }
+
+    /// The runs of whole pages that may hold something else than zeros, in order.
+    ///
+    /// # Errors
+    /// The host does not tell.
+    pub fn runs(&self) -> Result<Vec<Range<u64>>> {
+        let backing = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
+        backing.runs(self.base, self.size).map_err(|source| Error::Host { doing: "look for used pages of guest RAM".into(), source })
+    }
+
+    /// Calls `each` for every run of pages that is not zero, in pieces of at most 1 MiB: address and bytes.
+    ///
+    /// # Errors
+    /// Those of [`GuestMemory::runs`], or the first of `each`.
+    pub fn for_each_data<E: From<Error>>(
+        &self,
+        mut each: impl FnMut(Ra, &[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let mut buffer = vec![0; PORTION as usize];
+        for run in self.runs()? {
+            let mut at = run.start;
+            while at < run.end {
+                let bytes = &mut buffer[..(run.end - at).min(PORTION - at % PORTION) as usize];
+                self.read(Ra(at), bytes).expect("runs of RAM lie in RAM");
+                image::data_pages(bytes, |offset, data| each(Ra(at + offset as u64), data))?;
+                at += bytes.len() as u64;
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of RAM.
@@ -277,6 +388,68 @@ mod tests {
         assert_eq!(m.read_u16(Ra(5)), Ok(0x0203));
         assert_eq!(m.read_u64(Ra((1 << 20) - 7)), Err(OutOfRam));
         assert_eq!(m.write_u8(Ra(u64::MAX), 0), Err(OutOfRam));
+    }
+
+    fn pages_of(m: &GuestMemory) -> Vec<(u64, u8)> {
+        let mut found = Vec::new();
+        m.for_each_data(|at, data| {
+            found.extend(data.chunks(4096).enumerate().map(|(n, page)| ((at.0 >> 12) + n as u64, page[0])));
+            Ok::<(), Error>(())
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn forks_share_and_do_not_disturb_each_other() {
+        let parent = GuestMemory::new(4 << 20).unwrap();
+        let base = parent.base();
+        parent.write_u8(Ra(0x3000), 1).unwrap();
+        parent.write_u8(Ra(0x20_0000), 2).unwrap();
+        let image = parent.freeze().unwrap();
+        assert_eq!(parent.base(), base);
+        let forks: Vec<GuestMemory> = (0..3).map(|_| GuestMemory::from_image(&image).unwrap()).collect();
+        parent.write_u8(Ra(0x3000), 9).unwrap();
+        forks[0].write_u8(Ra(0x7000), 7).unwrap();
+        forks[1].fill(Ra(0x20_0000), 4096, 0).unwrap();
+        assert_eq!(pages_of(&parent), [(3, 9), (0x200, 2)]);
+        assert_eq!(pages_of(&forks[0]), [(3, 1), (7, 7), (0x200, 2)]);
+        assert_eq!(pages_of(&forks[1]), [(3, 1)]);
+        assert_eq!(pages_of(&forks[2]), [(3, 1), (0x200, 2)]);
+        // Forks of forks, and the parents go first.
+        let second = forks[0].freeze().unwrap();
+        forks[0].write_u8(Ra(0x7000), 8).unwrap();
+        drop((parent, image));
+        let grandchild = GuestMemory::from_image(&second).unwrap();
+        assert_eq!(pages_of(&grandchild), [(3, 1), (7, 7), (0x200, 2)]);
+        let third = grandchild.freeze().unwrap();
+        assert!(Arc::ptr_eq(&second, &third), "nothing was written: it is the same image");
+        drop((forks, second, third));
+        assert_eq!(pages_of(&grandchild), [(3, 1), (7, 7), (0x200, 2)]);
+    }
+
+    #[test]
+    fn generations_of_images_hold_what_was_written_last() {
+        let mut memory = GuestMemory::new(8 << 20).unwrap();
+        let mut model = std::collections::BTreeMap::new();
+        let mut random = 0x1234_5678_9abc_def0_u64;
+        for generation in 0..40 {
+            for _ in 0..60 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let (page, byte) = ((random >> 33) % 2048, (random >> 56) as u8);
+                memory.write_u8(Ra(page << 12), byte).unwrap();
+                if byte == 0 {
+                    model.remove(&page)
+                } else {
+                    model.insert(page, byte)
+                };
+            }
+            let image = memory.freeze().unwrap();
+            if generation % 3 == 0 {
+                memory = GuestMemory::from_image(&image).unwrap();
+            }
+            assert_eq!(pages_of(&memory), model.iter().map(|(p, b)| (*p, *b)).collect::<Vec<_>>(), "generation {generation}");
+        }
     }
 
     #[test]

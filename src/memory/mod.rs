@@ -1,6 +1,6 @@
 //! Guest RAM: typed big-endian access by real address, bulk copy, and the page flags that stores must respect.
 //!
-//! RAM is one run of bytes from real address 0, mapped through vm-memory, and is shared by all vCPU threads. It is never a
+//! RAM is one run of bytes from real address 0, mapped through vm-memory from a file in memory ([`image`]), and is shared by all vCPU threads. It is never a
 //! `&[u8]`: another vCPU may write it at any time. Everything that is not a vCPU goes through the checked methods here; only the
 //! accelerators' TLBs take host pointers ([`GuestMemory::host`]).
 //!
@@ -9,9 +9,11 @@
 //! written, and how migration learns which pages are dirty.
 
 mod dirty;
+mod image;
 mod map;
 mod pages;
 
+pub use image::Image;
 pub use map::GuestMemory;
 pub use pages::PageSet;
 

@@ -10,6 +10,7 @@
 
 use crate::error::Result;
 use crate::memory::GuestMemory;
+use crate::memory::Image;
 use crate::memory::OutOfRam;
 use crate::mmu::slb::Segment;
 use crate::mmu::slb::page_sizes;
@@ -117,6 +118,19 @@ impl Hpt {
     pub fn new(shift: u32) -> Result<Hpt> {
         assert!((SHIFT_MIN..=SHIFT_MAX).contains(&shift), "the caller checks the size of a page table");
         Ok(Hpt { table: Arc::new(GuestMemory::new(1 << shift)?), shift, locks: std::array::from_fn(|_| Mutex::new(())) })
+    }
+
+    /// A table that holds what an image of one holds.
+    ///
+    /// # Errors
+    /// The host has no room for it.
+    ///
+    /// # Panics
+    /// If the image has not the size of a table.
+    pub fn from_image(image: &Arc<Image>) -> Result<Hpt> {
+        let shift = image.size().ilog2();
+        assert!(image.size() == 1 << shift && (SHIFT_MIN..=SHIFT_MAX).contains(&shift), "the image is one of a page table");
+        Ok(Hpt { table: Arc::new(GuestMemory::from_image(image)?), shift, locks: std::array::from_fn(|_| Mutex::new(())) })
     }
 
     /// log2 of the size in bytes.

@@ -8,6 +8,7 @@ pub mod hash;
 pub mod hpt;
 pub mod partition;
 pub mod radix;
+pub mod saved;
 pub mod slb;
 
 use crate::cpu::CpuState;

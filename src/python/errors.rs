@@ -18,7 +18,9 @@ import_exception!(spapr.errors, MigrationAborted);
 import_exception!(spapr.errors, MigrationError);
 import_exception!(spapr.errors, MigrationIncompatible);
 import_exception!(spapr.errors, MigrationUnconfirmed);
+import_exception!(spapr.errors, SnapshotError);
 import_exception!(spapr.errors, StateError);
+import_exception!(spapr.errors, StreamError);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
@@ -27,6 +29,8 @@ impl From<Error> for PyErr {
             Error::Accel { accel, problem, hint } => AccelUnavailable::new_err((accel, problem, hint)),
             Error::Boot { setting, problem, hint } => BootError::new_err((setting, problem, hint)),
             Error::State { doing, problem, hint } => StateError::new_err((doing, problem, hint)),
+            Error::Stream { section, field, problem, hint } => StreamError::new_err((section, field, problem, hint)),
+            Error::Snapshot { doing, problem, hint } => SnapshotError::new_err((doing, problem, hint)),
             Error::Memory { at, len, ram } => GuestMemoryError::new_err((at, len, ram)),
             Error::Migration { end, problem, hint, reasons } => {
                 let reasons: Vec<_> =

@@ -16,7 +16,12 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::FileHeader;
 use object::read::elf::ProgramHeader;
+use sha2::Digest;
+use sha2::Sha256;
 use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::OnceLock;
 
 /// A kernel as read from its file, with its segments placed.
 pub struct Kernel {
@@ -132,6 +137,53 @@ impl Segment {
     }
 }
 
+/// Where a machine's images come from. Machines that were forked from each other share one.
+pub struct ImageStore {
+    read: OnceLock<Arc<Images>>,
+    /// What the images must be, if they have not been read by this process.
+    expected: Option<[u8; 32]>,
+    digest: OnceLock<[u8; 32]>,
+}
+
+impl ImageStore {
+    /// Images at hand.
+    pub fn new(images: Images) -> ImageStore {
+        ImageStore { read: OnceLock::from(Arc::new(images)), expected: None, digest: OnceLock::new() }
+    }
+
+    /// Images that are read when they are needed, and must be those of this digest: a checkpoint names files, and which files a guest gets to see is not its
+    /// writer's choice.
+    pub fn expecting(digest: [u8; 32]) -> ImageStore {
+        ImageStore { read: OnceLock::new(), expected: Some(digest), digest: OnceLock::from(digest) }
+    }
+
+    /// The images.
+    ///
+    /// # Errors
+    /// They cannot be read, or are other ones than they were.
+    pub fn get(&self, spec: &MachineSpec) -> Result<Arc<Images>> {
+        if let Some(images) = self.read.get() {
+            return Ok(Arc::clone(images));
+        }
+        let images = Images::read(spec)?;
+        if self.expected.is_some_and(|expected| expected != images.digest()) {
+            let name = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "none".into(), |p| p.display().to_string());
+            let problem = format!("{} and initrd {} are not what they were when the guest started", name(&spec.kernel), name(&spec.initrd));
+            let hint = "put the files back with which it started, or let the guest run without a reset".into();
+            return Err(Error::Boot { setting: "kernel".into(), problem, hint });
+        }
+        Ok(Arc::clone(self.read.get_or_init(|| Arc::new(images))))
+    }
+
+    /// What tells these images from others.
+    ///
+    /// # Panics
+    /// Never: a store has images or was given their digest.
+    pub fn digest(&self) -> [u8; 32] {
+        *self.digest.get_or_init(|| self.read.get().expect("a store without a digest has images").digest())
+    }
+}
+
 /// The images of a machine, read once and placed at every reset.
 #[derive(Default)]
 pub struct Images {
@@ -188,6 +240,23 @@ impl Images {
             kernel: self.kernel.as_ref().map(|k| (k.extent.0, k.extent.1, k.order)),
             initrd: self.initrd.as_ref().map(|i| (self.initrd_at, i.len() as u64)),
         }
+    }
+
+    /// SHA-256 of all that is placed, and where.
+    fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |at: u64, bytes: &[u8], memory_bytes: u64| {
+            [at, bytes.len() as u64, memory_bytes].iter().for_each(|n| hash.update(n.to_be_bytes()));
+            hash.update(bytes);
+        };
+        if let Some(kernel) = &self.kernel {
+            part(kernel.entry, &[], kernel.segments.len() as u64);
+            kernel.segments.iter().for_each(|s| part(s.at, &s.bytes, s.memory_bytes));
+        }
+        if let Some(initrd) = &self.initrd {
+            part(self.initrd_at, initrd, 0);
+        }
+        hash.finalize().into()
     }
 
     /// Where the first vCPU begins.

@@ -128,7 +128,7 @@ pub struct Connector {
     /// What is in it.
     pub plugged: Plugged,
     /// What configure-connector has still to give, last item first; empty: it begins anew.
-    walk: Vec<Item>,
+    pub(in crate::spapr) walk: Vec<Item>,
 }
 
 impl Connector {

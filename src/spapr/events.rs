@@ -8,7 +8,7 @@ use crate::units::DrcIndex;
 use std::collections::VecDeque;
 
 /// Events that wait at most; further ones are dropped.
-const WAITING_MAX: usize = 64;
+pub(in crate::spapr) const WAITING_MAX: usize = 64;
 /// Bytes of a log: summary and length, then header and sections.
 pub const LOG_BYTES: usize = 8 + AFTER_LENGTH;
 const AFTER_LENGTH: usize = 16 + 48 + 24 + 20;
@@ -82,17 +82,17 @@ pub enum What {
 }
 
 #[derive(Clone, Debug)]
-struct Waiting {
-    class: Class,
-    log: [u8; LOG_BYTES],
+pub(in crate::spapr) struct Waiting {
+    pub(in crate::spapr) class: Class,
+    pub(in crate::spapr) log: [u8; LOG_BYTES],
 }
 
 /// Events that the guest has not fetched.
 #[derive(Debug, Default)]
 pub struct Events {
-    waiting: VecDeque<Waiting>,
+    pub(in crate::spapr) waiting: VecDeque<Waiting>,
     /// Counts logs (platform log id).
-    last_id: u32,
+    pub(in crate::spapr) last_id: u32,
 }
 
 impl Events {

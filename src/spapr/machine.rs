@@ -216,7 +216,7 @@ fn intc_config(spec: &MachineSpec) -> IntcConfig {
 }
 
 /// The connectors of a machine, with what is in them at the start.
-fn connectors(spec: &MachineSpec) -> Connectors {
+pub(in crate::spapr) fn connectors(spec: &MachineSpec) -> Connectors {
     let mut all = Connectors::default();
     if spec.compat.cpu_hotplug {
         for core in 0..spec.smp.max_cores() {

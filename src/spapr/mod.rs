@@ -34,6 +34,7 @@ pub mod ovec;
 pub mod pair;
 pub mod rtas;
 pub mod rtc;
+pub mod saved;
 pub mod smp;
 pub mod spec;
 pub mod sysparm;

@@ -56,6 +56,10 @@ impl OptionVector {
     pub fn from_bytes(bytes: &[u8]) -> OptionVector {
         OptionVector(bytes.to_vec())
     }
+    /// Its bytes, without a length.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
     /// Whether `b` is set.
     pub fn has(&self, b: Bit) -> bool {
         self.0.get(b.byte).is_some_and(|v| v & b.mask != 0)

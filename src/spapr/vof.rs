@@ -25,7 +25,7 @@ const FIRST_HANDLE: u32 = 0x1112;
 /// Longest property, path or method name that is read.
 const TEXT_MAX: u64 = 2048;
 /// Most ranges of memory that a client may hold.
-const CLAIMS_MAX: usize = 4096;
+pub(in crate::spapr) const CLAIMS_MAX: usize = 4096;
 /// Most bytes that a client may add to the tree, names included.
 const WRITTEN_MAX: usize = 1 << 20;
 /// What a client (or RTAS) writes into the tree and negotiation must not lose.
@@ -49,19 +49,19 @@ pub enum Ask {
 
 /// The client interface of one machine.
 pub struct Vof {
-    tree: Tree,
+    pub(in crate::spapr) tree: Tree,
     /// Path of each package handle, from [`FIRST_HANDLE`].
-    packages: Vec<String>,
+    pub(in crate::spapr) packages: Vec<String>,
     /// Path of each instance handle, from 1.
-    instances: Vec<String>,
+    pub(in crate::spapr) instances: Vec<String>,
     /// Claimed memory: start → length.
-    claimed: BTreeMap<u64, u64>,
-    memory_limit: u64,
+    pub(in crate::spapr) claimed: BTreeMap<u64, u64>,
+    pub(in crate::spapr) memory_limit: u64,
     /// Bytes that the client wrote into the tree.
-    written: usize,
-    console: Option<String>,
+    pub(in crate::spapr) written: usize,
+    pub(in crate::spapr) console: Option<String>,
     /// Where a pending answer goes.
-    answer_at: Option<Ra>,
+    pub(in crate::spapr) answer_at: Option<Ra>,
 }
 
 /// A call's argument block.

@@ -4,4 +4,5 @@
 //! checks are the hypercall layer's; a device gets what was asked of it and a sink for its interrupt.
 
 pub mod nvram;
+pub mod saved;
 pub mod vty;

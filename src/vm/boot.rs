@@ -18,15 +18,17 @@ use crate::vm::lock;
 impl Shared {
     /// Resets machine and vCPUs, places the images and sets the first vCPU to begin. No vCPU may be in guest code.
     pub(super) fn boot(&self, kind: ResetKind) -> Result<()> {
+        let images = self.images.get(&self.spec)?;
         let mut machine = lock(&self.machine);
         machine.reset(kind)?;
-        let entry = machine.load(&self.images, self.options.firmware);
+        let entry = machine.load(&images, self.options.firmware);
         drop(machine);
         for k in 0..self.slots.len() {
             let cpu = CpuIndex(k as u32);
             let mut slot = lock(&self.slots[k]);
             lock(&self.changes[k]).clear();
             self.signals[k].lower(!signal::KICK);
+            slot.vcpu.abandon();
             *slot.vcpu.state_mut() = self.reset_state(cpu);
             slot.halt = Halt::Stopped;
             if k == 0 {

@@ -34,6 +34,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Status; 8] = [
+        Status::Prelaunch,
+        Status::Running,
+        Status::Paused,
+        Status::Shutdown,
+        Status::GuestPanicked,
+        Status::Suspended,
+        Status::Watchdog,
+        Status::InternalError,
+    ];
+
     /// QEMU's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -205,6 +217,29 @@ impl Control {
             i = self.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         Some(Hold(self))
+    }
+
+    /// As [`Control::hold`], and no reset is left to be done.
+    pub(super) fn hold_settled(&self) -> Option<Hold<'_>> {
+        loop {
+            let held = self.hold()?;
+            let i = self.get();
+            if !i.reset || i.want == Want::Close {
+                drop(i);
+                return Some(held);
+            }
+            drop(i);
+            drop(held);
+            std::thread::yield_now();
+        }
+    }
+
+    /// A machine that is held gets the status that a saved state says.
+    pub(super) fn become_status(&self, status: Status, reason: StopReason) {
+        let mut i = self.get();
+        (i.status, i.reason) = (status, reason);
+        drop(i);
+        self.changed.notify_all();
     }
 
     /// The service thread's wait: until there is a reset to do (`Some(true)`), `timeout` has passed (`Some(false)`), or the end (`None`).

@@ -6,12 +6,22 @@
 //! (watchdogs).
 
 mod boot;
+pub mod checkpoint;
 mod control;
 mod exits;
 mod run;
+pub mod saved;
+mod snapshot;
 
+pub use checkpoint::CheckpointOptions;
+pub use checkpoint::Checkpointed;
 pub use control::Status;
 pub use control::StopReason;
+pub use saved::SavedImages;
+pub use saved::SavedMachine;
+pub use saved::SavedRun;
+pub use saved::SavedVcpu;
+pub use snapshot::Snapshot;
 
 pub use crate::spapr::firmware::Firmware;
 
@@ -30,6 +40,7 @@ use crate::memory::GuestMemory;
 use crate::mmu::partition::Partition;
 use crate::signal;
 use crate::signal::Signals;
+use crate::spapr::boot::ImageStore;
 use crate::spapr::boot::Images;
 use crate::spapr::machine::Machine;
 use crate::spapr::spec::MachineSpec;
@@ -102,7 +113,7 @@ struct Shared {
     slots: Vec<Mutex<Slot>>,
     changes: Vec<Mutex<Vec<exits::Pending>>>,
     machine: Mutex<Machine>,
-    images: Images,
+    images: Arc<ImageStore>,
     consoles: Vec<Arc<Chardev>>,
     control: Control,
     log: exits::HcallLog,
@@ -120,48 +131,18 @@ impl Vm {
     /// # Errors
     /// What the images or the host refuse.
     pub fn new(spec: MachineSpec, options: Options) -> Result<Vm> {
-        let images = Images::read(&spec)?;
+        let images = Arc::new(ImageStore::new(Images::read(&spec)?));
         let memory = Arc::new(GuestMemory::new(spec.ram)?);
-        let partition = Arc::new(Partition::new(memory.clone()));
-        let clock = Arc::new(VirtualClock::default());
-        let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
-        let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();
-        let others = Arc::new(ids.iter().copied().zip(signals.iter().cloned()).collect::<Vec<_>>());
-        let model = cpu_model::by_name(spec.cpu.name).expect("every CPU of the platform's table has a model");
-        let machine = Machine::new(spec.clone(), memory.clone(), partition.clone(), signals.clone(), clock.clone())?;
-        let consoles = machine.consoles();
-        let slots = (0..spec.smp.cpus).map(CpuIndex).map(|index| {
-            let id = ids[index.0 as usize];
-            let parts = Parts {
-                model,
-                index,
-                id,
-                partition: partition.clone(),
-                signals: signals[index.0 as usize].clone(),
-                clock: clock.clone(),
-                others: others.clone(),
-            };
-            Mutex::new(Slot { vcpu: options.accel.create(parts), halt: Halt::Stopped })
-        });
-        let shared = Arc::new(Shared {
-            slots: slots.collect(),
-            changes: ids.iter().map(|_| Mutex::default()).collect(),
-            control: Control::new(ids.len()),
-            log: exits::HcallLog::default(),
-            strays: AtomicU32::new(0),
-            machine: Mutex::new(machine),
-            spec,
-            options,
-            memory,
-            partition,
-            clock,
-            signals,
-            images,
-            consoles,
-        });
+        let shared = Shared::build(spec, options, images, memory)?;
         shared.boot(ResetKind::Cold)?;
-        run::spawn(&shared)?;
-        Ok(Vm { _life: Arc::new(Life(shared.clone())), shared })
+        Vm::with_threads(shared)
+    }
+
+    /// Starts the threads of a machine. They park at once.
+    fn with_threads(shared: Arc<Shared>) -> Result<Vm> {
+        let vm = Vm { _life: Arc::new(Life(shared.clone())), shared };
+        run::spawn(&vm.shared)?;
+        Ok(vm)
     }
 
     /// What was asked for, settled.
@@ -334,6 +315,48 @@ impl Vm {
 pub use exits::HcallRecord;
 
 impl Shared {
+    /// A machine over `memory`, its vCPUs with all registers zero, without threads.
+    fn build(spec: MachineSpec, options: Options, images: Arc<ImageStore>, memory: Arc<GuestMemory>) -> Result<Arc<Shared>> {
+        let partition = Arc::new(Partition::new(memory.clone()));
+        let clock = Arc::new(VirtualClock::default());
+        let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
+        let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();
+        let others = Arc::new(ids.iter().copied().zip(signals.iter().cloned()).collect::<Vec<_>>());
+        let model = cpu_model::by_name(spec.cpu.name).expect("every CPU of the platform's table has a model");
+        let machine = Machine::new(spec.clone(), memory.clone(), partition.clone(), signals.clone(), clock.clone())?;
+        let consoles = machine.consoles();
+        let slots = (0..spec.smp.cpus).map(CpuIndex).map(|index| {
+            let id = ids[index.0 as usize];
+            let parts = Parts {
+                model,
+                index,
+                id,
+                partition: partition.clone(),
+                signals: signals[index.0 as usize].clone(),
+                clock: clock.clone(),
+                others: others.clone(),
+            };
+            Mutex::new(Slot { vcpu: options.accel.create(parts), halt: Halt::Stopped })
+        });
+        let shared = Shared {
+            slots: slots.collect(),
+            changes: ids.iter().map(|_| Mutex::default()).collect(),
+            control: Control::new(ids.len()),
+            log: exits::HcallLog::default(),
+            strays: AtomicU32::new(0),
+            machine: Mutex::new(machine),
+            spec,
+            options,
+            memory,
+            partition,
+            clock,
+            signals,
+            images,
+            consoles,
+        };
+        Ok(Arc::new(shared))
+    }
+
     /// Runs `look` while no vCPU is in guest code, and none can enter.
     fn stopped<T>(&self, doing: &str, look: impl FnOnce(&Shared) -> T) -> Result<T> {
         let _held = self.control.hold().ok_or_else(|| Error::State {

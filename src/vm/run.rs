@@ -43,7 +43,11 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
         shared.control.thread_starts();
         let s = shared.clone();
         let builder = std::thread::Builder::new().name(format!("vcpu {k}")).stack_size(STACK_BYTES);
-        builder.spawn(move || guarded(&s, |s| s.vcpu_thread(CpuIndex(k as u32)))).map_err(host)?;
+        builder.spawn(move || guarded(&s, |s| s.vcpu_thread(CpuIndex(k as u32)))).map_err(|e| {
+            // It counts as active, and will never park.
+            shared.control.thread_dies();
+            host(e)
+        })?;
     }
     let s = shared.clone();
     let builder = std::thread::Builder::new().name("spapr service".into()).stack_size(STACK_BYTES);

@@ -16,6 +16,7 @@ mod objdump;
 mod oracle;
 mod platform;
 mod rtas;
+mod saved;
 mod smp;
 mod twins;
 mod versions;

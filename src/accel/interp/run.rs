@@ -137,17 +137,18 @@ impl Interp {
         let mut first = true;
         loop {
             let c = &mut self.core;
-            if (c.signals.pending() | c.local) & c.poll_mask != 0 || c.slice <= 0 {
+            // An instruction that a device has answered is finished first: an interrupt in between would lose the answer, or give it to another one.
+            let repeating = !c.mmio.done.is_empty();
+            if !repeating && ((c.signals.pending() | c.local) & c.poll_mask != 0 || c.slice <= 0) {
                 if let Some(exit) = self.attend() {
                     return exit;
                 }
                 continue;
             }
-            if left == 0 {
+            if left == 0 && !repeating {
                 return Exit::Budget;
             }
             let tracing = c.msr.0 & (Msr::SE | Msr::BE) != 0;
-            let repeating = !c.mmio.done.is_empty();
             let mut limit = left;
             if tracing || repeating || !self.breakpoints.is_empty() {
                 if !first && self.breakpoints.contains(&c.nip) {
@@ -220,6 +221,15 @@ impl Vcpu for Interp {
             }
         }
         c.mmio.used = 0;
+    }
+
+    fn half_done(&self) -> bool {
+        !self.core.mmio.done.is_empty()
+    }
+
+    fn abandon(&mut self) {
+        self.core.mmio.done.clear();
+        self.core.mmio.used = 0;
     }
 
     fn take(&mut self, vector: Vector) {

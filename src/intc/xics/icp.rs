@@ -89,6 +89,16 @@ impl Icp {
         held
     }
 
+    /// Sets all registers; the line follows.
+    pub fn set(&mut self, state: IcpState) {
+        self.state = state;
+        if state.is_pending() {
+            self.signals.raise(EXTERNAL);
+        } else {
+            self.signals.lower(EXTERNAL);
+        }
+    }
+
     fn held(&self) -> Displaced {
         match self.state.xisr() {
             0 | IPI => Displaced::Nothing,

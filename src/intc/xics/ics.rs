@@ -101,6 +101,17 @@ impl Sources {
         self.words = 0;
     }
 
+    /// Sets all of a source; whether it waits follows.
+    pub fn set(&mut self, s: usize, to: SourceState) {
+        let Some(state) = self.states.get_mut(s) else { return };
+        *state = to;
+        if (to.flags == FLAG_MSI && to.status & REJECTED != 0) || (to.flags == FLAG_LSI && to.status & (ASSERTED | SENT) == ASSERTED) {
+            self.mark(s);
+        } else {
+            self.unmark(s);
+        }
+    }
+
     fn mark(&mut self, s: usize) {
         self.waiting[s / 64] |= 1 << (s % 64);
         self.words |= 1 << (s / 64);

@@ -56,8 +56,8 @@ pub struct XicsState {
 /// The controller.
 pub struct Xics {
     /// By server number.
-    icps: Vec<Option<Icp>>,
-    ics: Sources,
+    pub(in crate::intc) icps: Vec<Option<Icp>>,
+    pub(in crate::intc) ics: Sources,
 }
 
 impl Xics {

@@ -90,6 +90,16 @@ impl ThreadContext {
         self.signals.lower(EXTERNAL);
     }
 
+    /// Sets all registers; the line follows NSR.
+    pub fn set(&mut self, state: RingState) {
+        self.state = state;
+        if state.nsr & NSR_EO != 0 {
+            self.signals.raise(EXTERNAL);
+        } else {
+            self.signals.lower(EXTERNAL);
+        }
+    }
+
     /// Makes NSR and the line follow IPB and CPPR.
     fn update(&mut self) {
         self.state.pipr = self.state.most_urgent();

@@ -261,7 +261,8 @@ pub(super) fn start(side: &str, error: &Error) -> Words {
             (setting.clone(), problem.clone(), hint.clone())
         }
         Error::Accel { accel, problem, hint } => ("accel".to_string(), format!("{accel} cannot run this machine: {problem}"), hint.clone()),
-        Error::State { doing, problem, hint } => (doing.clone(), problem.clone(), hint.clone()),
+        Error::State { doing, problem, hint } | Error::Snapshot { doing, problem, hint } => (doing.clone(), problem.clone(), hint.clone()),
+        Error::Stream { section, problem, hint, .. } => (section.clone(), problem.clone(), hint.clone()),
         other @ (Error::Memory { .. } | Error::Host { .. } | Error::Migration { .. }) => {
             ("host".to_string(), other.to_string(), "see what the host says".to_string())
         }

@@ -237,6 +237,8 @@ pub struct MachineSpec {
     pub rng: bool,
     /// What is odd but starts.
     pub warnings: Vec<Warning>,
+    /// What the user wrote, from which all of this follows.
+    pub settings: Settings,
 }
 
 impl MachineSpec {
@@ -312,6 +314,7 @@ pub fn check(settings: &Settings) -> Result<MachineSpec> {
         vtys,
         nvram_at,
         warnings,
+        settings: settings.clone(),
     })
 }
 
