@@ -18,7 +18,7 @@ from pathlib import Path
 
 from conftest import lacking
 
-SECONDS = 120.0
+SECONDS = 600.0
 
 MEASURE = r"""
 <script>

@@ -14,6 +14,9 @@ from conftest import TIMEOUT
 import spapr
 import spapr.devicetree
 from spapr import MachineConfig
+from spapr.jupyter import chart, heatmap
+from spapr.jupyter.chart import Line, Panel
+from spapr.jupyter.page import card
 from spapr.pytest_plugin import MachineFactory
 
 EVIL = '<script>alert(1)</script>&"<b>'
@@ -79,12 +82,41 @@ def test_many_cores_are_cut_short(spapr_machine: MachineFactory) -> None:
     assert len(made) < 60_000
 
 
+def pictures() -> list[str]:
+    """Those that are made of results, from made-up ones."""
+    hosts = ["kvm-hv/power7", "kvm-hv/power8", "kvm-hv/power9"]
+    rows = [(a, f"→ {b}") for a in hosts for b in hosts]
+    columns = [(f"threads {threads}", vsmt) for threads in (1, 2, 4, 8) for vsmt in ("default", "4", "8")]
+    verdicts = list(heatmap.KINDS)
+    cells = {(r, c): {verdicts[(r + c) % 5]: 3, verdicts[r % 2]: 1} if (r * c) % 3 else {verdicts[(r * c) % 5]: 1} for r in range(9) for c in range(12)}
+    seconds = [n / 10 for n in range(41)]
+    sent, left = [900.0 + n * 37 % 50 for n in range(41)], [max(0.0, 2048 - 60 * n) for n in range(41)]
+    panels = [Panel("MiB", (Line("remaining", left, "sp-area"),)), Panel("MiB/s", (Line("sent", sent), Line("changed", [400 + v / 9 for v in sent], "sp-line2")))]
+    return [heatmap.draw(rows, columns, cells, ("source → destination", "threads, vsmt")), chart.draw(seconds, panels, "2048 MiB left at first, none after 3.5 s")]
+
+
+def test_pictures_of_results() -> None:
+    squares, lines = map(ElementTree.fromstring, pictures())
+    space = "{http://www.w3.org/2000/svg}"
+    titles = [title.text for title in squares.iter(f"{space}title")]
+    assert len(titles) == 9 * 12
+    assert "kvm-hv/power7 → kvm-hv/power7, threads 1 default: migrates" in titles
+    assert [text.text for text in squares.iter(f"{space}text")].count("threads 2") == 1
+    assert "Verdicts: " in squares.attrib["aria-label"]
+    assert [text.text for text in lines.iter(f"{space}text")][-1] == "4 s"
+    assert len(list(lines.iter(f"{space}polyline"))) == 3
+    for values in ([], [0.0], [1e12, 3.5], [1e-9, 1e-9, 9.99e-9]):
+        ElementTree.fromstring(chart.draw([float(n) for n in range(len(values))], [Panel("x", (Line("y", values, "sp-area"),))], "any"))
+    assert heatmap.draw([], [], {}).startswith("<svg")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_in_a_browser(looked_at: spapr.Machine, spapr_results: Path, theme: str) -> None:
-    cards = "\n".join(f'<div style="margin:14px 0">{bundle(it)["text/html"]}</div>' for it in shown(looked_at))
+    html = [bundle(it)["text/html"] for it in shown(looked_at)] + [card(svg) for svg in pictures()]
+    cards = "\n".join(f'<div style="margin:14px 0">{it}</div>' for it in html)
     flag = "true" if theme == "light" else "false"
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>spapr</title><body data-jp-theme-light="{flag}" style="margin:16px;background:{"#fff" if theme == "light" else "#111"}">{cards}</body></html>'
-    browser.check(browser.look(page, spapr_results, f"displays-{theme}"), cards=12)
+    browser.check(browser.look(page, spapr_results, f"displays-{theme}"), cards=14)
 
 
 def test_the_browser_finds_what_is_wrong(spapr_results: Path) -> None:

@@ -14,11 +14,13 @@ __all__ = ["STYLE", "card", "chip", "details", "escape", "head", "pill", "rows",
 
 _LIGHT = (
     "--sp-bg:#fff;--sp-soft:#f4f6f8;--sp-line:#d3d9df;--sp-fg:#1c2126;--sp-dim:#5b6570;"
-    "--sp-blue:#0b5cad;--sp-fill:#e3effb;--sp-ok:#17692d;--sp-warn:#865300;--sp-bad:#b3261e"
+    "--sp-blue:#0b5cad;--sp-fill:#e3effb;--sp-ok:#17692d;--sp-warn:#865300;--sp-bad:#b3261e;"
+    "--sp-good:#cfe8d6;--sp-odd:#fbe3b0;--sp-poor:#f6c4be;--sp-none:#e6eaee"
 )
 _DARK = (
     "--sp-bg:#15191e;--sp-soft:#1d232a;--sp-line:#38414b;--sp-fg:#e4e9ee;--sp-dim:#98a3ae;"
-    "--sp-blue:#7cb8f5;--sp-fill:#1b3550;--sp-ok:#63c779;--sp-warn:#e0ab4a;--sp-bad:#ff8a80"
+    "--sp-blue:#7cb8f5;--sp-fill:#1b3550;--sp-ok:#63c779;--sp-warn:#e0ab4a;--sp-bad:#ff8a80;"
+    "--sp-good:#1d4a2b;--sp-odd:#54400f;--sp-poor:#66241f;--sp-none:#2a323a"
 )
 _SAYS_DARK = ('[data-jp-theme-light="false"]', ".vscode-dark", ".vscode-high-contrast", '[data-theme="dark"]', '[theme="dark"]')
 _SAYS_LIGHT = ('[data-jp-theme-light="true"]', ".vscode-light", '[data-theme="light"]', '[theme="light"]')
@@ -50,6 +52,11 @@ _RULES = """
 .spapr td.mono,.spapr th.mono{white-space:nowrap}
 .spapr pre{margin:6px 0 0;padding:8px 12px;background:var(--sp-soft);border-radius:6px;line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere}
 .spapr .chip{display:inline-block;border:1px solid var(--sp-line);border-radius:4px;padding:0 5px;margin:0 3px 2px 0;font-size:11px}
+.spapr .still{white-space:nowrap}
+.spapr .remedy{margin:0 0 6px}
+.spapr table.wide{width:100%}
+.spapr table.wide td,.spapr table.wide th{padding:4px 16px 4px 0}
+.spapr table.wide tbody tr+tr td{border-top:1px solid var(--sp-line)}
 .spapr .tree details{margin:0;padding-left:14px;border-left:1px solid var(--sp-line)}
 .spapr .tree summary{margin-left:-4px}
 .spapr .tree table{margin:0 0 4px 14px}
@@ -60,6 +67,10 @@ _SVG = """
 .sp-id{fill:var(--sp-fg);font-weight:600;text-anchor:middle}.sp-no{fill:var(--sp-dim);text-anchor:middle}.sp-label{fill:var(--sp-dim);font-size:11px}
 .sp-svg text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-size:12px;font-variant-numeric:tabular-nums}
 .sp-svg text.sp-label{font-size:11px}
+.sp-svg text.sp-small{font-size:11px}.sp-row{fill:var(--sp-fg)}
+.sp-good{fill:var(--sp-good)}.sp-odd{fill:var(--sp-odd)}.sp-poor{fill:var(--sp-poor)}.sp-none{fill:var(--sp-none)}
+.sp-grid{stroke:var(--sp-line);stroke-width:1}.sp-area{fill:var(--sp-fill);stroke:none}
+.sp-line1{fill:none;stroke:var(--sp-blue);stroke-width:2}.sp-line2{fill:none;stroke:var(--sp-warn);stroke-width:2;stroke-dasharray:5 4}
 """
 
 
