@@ -59,10 +59,8 @@ pub fn cpu() -> String {
 /// What runs our guests.
 pub fn accel() -> (String, AccelKind) {
     let name = std::env::var("SPAPR_BENCH_ACCEL").unwrap_or_else(|_| "interp".into());
-    let kind = match name.as_str() {
-        "interp" => AccelKind::Interp,
-        other => panic!("SPAPR_BENCH_ACCEL={other}: there is only interp"),
-    };
+    let kind = AccelKind::ALL.into_iter().find(|k| k.name() == name);
+    let kind = kind.unwrap_or_else(|| panic!("SPAPR_BENCH_ACCEL={name}: there are {:?}", AccelKind::ALL.map(AccelKind::name)));
     (name, kind)
 }
 
@@ -219,6 +217,10 @@ pub fn serve() -> bool {
     }
     vm.pause();
     let instructions: u64 = vm.instructions().expect("the machine stands").iter().sum();
+    if std::env::var_os("SPAPR_BENCH_COUNTS").is_some() {
+        // To the terminal, not to the process that measures.
+        vm.accel_counts().expect("the machine stands").iter().take(60).for_each(|(name, n)| eprintln!("{n:>12}  {name}"));
+    }
     println!("\ninstructions={instructions}");
     true
 }

@@ -176,6 +176,10 @@ class Vm:
         """
         Builds a machine and loads its images; nothing runs yet.
         """
+    def accel_stats(self, /) -> list[tuple[str, int]]:
+        """
+        What the accelerator counted about itself.
+        """
     def close(self, /) -> None:
         """
         Ends the machine; the consoles' logs stay.

@@ -231,6 +231,11 @@ class Machine:
             raise ConfigError("vtys", "the machine has no terminal", "use vtys=1 or more")
         return self.consoles[0]
 
+    def accel_stats(self) -> dict[str, int]:
+        """What the accelerator counted about itself so far: for the translator what it translated, and which instructions it left to the interpreter
+        ("step addo"), the most frequent first. The names are for people and may change; the interpreter counts nothing."""
+        return dict(self._vm.accel_stats())
+
     @property
     def instructions(self) -> int:
         """Instructions executed so far by all vCPUs together. The machine must not run."""

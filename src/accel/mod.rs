@@ -7,6 +7,8 @@
 pub mod interp;
 pub mod kvm;
 mod parts;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod tcg;
 
 pub use parts::Parts;
 
@@ -25,6 +27,8 @@ use std::sync::Arc;
 pub enum AccelKind {
     /// The interpreter: the executable specification.
     Interp,
+    /// The translator; on x86-64 hosts.
+    Tcg,
 }
 
 /// Why a vCPU stopped running guest code.
@@ -118,6 +122,10 @@ pub trait Vcpu: Send {
     fn ticks_until_decrementer(&self) -> u64;
     /// The guest's timebase now.
     fn timebase(&self) -> u64;
+    /// What the accelerator counted about itself, named for people; the names may change.
+    fn counts(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
     /// Addresses (effective) at which [`Exit::Breakpoint`] is wanted.
     fn set_breakpoints(&mut self, at: &[u64]);
 }

@@ -4,6 +4,8 @@ use crate::accel::AccelKind;
 use crate::accel::Vcpu;
 use crate::accel::interp::Interp;
 use crate::clock::VirtualClock;
+use crate::error::Error;
+use crate::error::Result;
 use crate::isa::cpu_model::CpuModel;
 use crate::mmu::partition::Partition;
 use crate::signal::Signals;
@@ -45,10 +47,58 @@ impl Parts {
 }
 
 impl AccelKind {
-    /// A vCPU of this accelerator, with all registers zero.
-    pub fn create(self, parts: Parts) -> Box<dyn Vcpu> {
+    /// Every accelerator that this host may have, the fastest first.
+    pub const ALL: [AccelKind; 2] = [AccelKind::Tcg, AccelKind::Interp];
+
+    /// The name that users write.
+    pub fn name(self) -> &'static str {
         match self {
-            AccelKind::Interp => Box::new(Interp::new(parts)),
+            AccelKind::Interp => "interp",
+            AccelKind::Tcg => "tcg",
         }
     }
+
+    /// Why this host cannot run it, if so.
+    pub fn refusal(self) -> Option<Error> {
+        match self {
+            AccelKind::Interp => None,
+            AccelKind::Tcg => tcg_refusal(),
+        }
+    }
+
+    /// A vCPU of this accelerator, with all registers zero.
+    ///
+    /// # Errors
+    /// This host cannot run it, or gives no memory for it.
+    pub fn create(self, parts: Parts) -> Result<Box<dyn Vcpu>> {
+        match self {
+            AccelKind::Interp => Ok(Box::new(Interp::new(parts))),
+            AccelKind::Tcg => tcg(parts),
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn tcg(parts: Parts) -> Result<Box<dyn Vcpu>> {
+    use crate::accel::tcg;
+    Ok(Box::new(tcg::Tcg::new(parts, tcg::Options::default())?))
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn tcg_refusal() -> Option<Error> {
+    crate::accel::tcg::refusal()
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn tcg(_: Parts) -> Result<Box<dyn Vcpu>> {
+    Err(tcg_refusal().expect("there is no translator for this host"))
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn tcg_refusal() -> Option<Error> {
+    Some(Error::Accel {
+        accel: "tcg".into(),
+        problem: format!("it makes code for x86-64 on Linux, and this host is {} on {}", std::env::consts::ARCH, std::env::consts::OS),
+        hint: "use accel=\"interp\", or leave it out".into(),
+    })
 }

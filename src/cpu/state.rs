@@ -3,9 +3,13 @@
 use crate::isa::regs::Fpscr;
 use crate::isa::regs::Msr;
 
-/// The condition register, one byte a field (bit 3 LT, 2 GT, 1 EQ, 0 SO), field 0 first.
+/// The condition register, one byte a bit and each 0 or 1, bit 31 (SO of field 7) first.
+///
+/// Unpacked so that a compare writes, and a branch tests, single bytes without shifts and masks: in translated code too, which is why the order
+/// is that of a host's "collect the bytes' bits" instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cr(pub [u8; 8]);
+#[repr(transparent)]
+pub struct Cr([u8; 32]);
 
 /// CR field bit: less than.
 pub const LT: u8 = 8;
@@ -16,26 +20,52 @@ pub const EQ: u8 = 2;
 /// CR field bit: summary overflow, or unordered.
 pub const SO: u8 = 1;
 
+/// The bytes of a field by its value, SO first.
+const SPREAD: [[u8; 4]; 16] = {
+    let mut t = [[0; 4]; 16];
+    let mut v = 0;
+    while v < 16 {
+        t[v] = [v as u8 & 1, v as u8 >> 1 & 1, v as u8 >> 2 & 1, v as u8 >> 3];
+        v += 1;
+    }
+    t
+};
+
 impl Cr {
+    /// Where bit `n` (0 to 31) is, in bytes from the start of the register.
+    pub const fn place(n: usize) -> usize {
+        31 - (n & 31)
+    }
     /// CR bit `n` (0 to 31), as branches test it.
     #[inline(always)]
     pub fn bit(&self, n: usize) -> u8 {
-        (self.0[(n >> 2) & 7] >> (3 - (n & 3))) & 1
+        self.0[Cr::place(n)]
     }
     /// Sets CR bit `n` to the low bit of `value`.
     #[inline(always)]
     pub fn set_bit(&mut self, n: usize, value: u8) {
-        let shift = 3 - (n & 3);
-        let f = &mut self.0[(n >> 2) & 7];
-        *f = (*f & !(1 << shift)) | ((value & 1) << shift);
+        self.0[Cr::place(n)] = value & 1;
+    }
+    /// Field `n` (0 to 7): bit 3 LT, 2 GT, 1 EQ, 0 SO.
+    #[inline(always)]
+    pub fn field(&self, n: usize) -> u8 {
+        let at = 28 - 4 * (n & 7);
+        let w = u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]]);
+        ((w | (w >> 7) | (w >> 14) | (w >> 21)) & 15) as u8
+    }
+    /// Sets field `n` to the low four bits of `value`.
+    #[inline(always)]
+    pub fn set_field(&mut self, n: usize, value: u8) {
+        let at = 28 - 4 * (n & 7);
+        self.0[at..at + 4].copy_from_slice(&SPREAD[usize::from(value & 15)]);
     }
     /// As the 32-bit register.
     pub fn pack(&self) -> u32 {
-        self.0.iter().fold(0, |v, f| (v << 4) | u32::from(*f))
+        self.0.iter().rev().fold(0, |v, b| (v << 1) | u32::from(*b))
     }
     /// From the 32-bit register.
     pub fn unpack(value: u32) -> Cr {
-        Cr(std::array::from_fn(|i| (value >> (28 - 4 * i)) as u8 & 15))
+        Cr(std::array::from_fn(|i| (value >> i) as u8 & 1))
     }
 }
 
@@ -247,6 +277,9 @@ mod tests {
         assert_eq!((cr.bit(0), cr.bit(31), cr.bit(1)), (1, 1, 0));
         cr.set_bit(4, 1);
         assert_eq!(cr.pack(), 0x8800_0001);
+        assert_eq!((cr.field(1), cr.field(7)), (8, 1));
+        (0..8).for_each(|n| cr.set_field(n, n as u8 + 8));
+        assert_eq!(cr.pack(), 0x89ab_cdef);
     }
 
     #[test]

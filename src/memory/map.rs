@@ -10,6 +10,7 @@ use crate::memory::FLAG_SHIFT;
 use crate::memory::LOG;
 use crate::memory::OutOfRam;
 use crate::memory::PageSet;
+use crate::memory::code::CodeChanges;
 use crate::memory::dirty::DirtyLog;
 use crate::memory::image;
 use crate::memory::image::Backing;
@@ -75,6 +76,8 @@ pub struct GuestMemory {
     flags: Zeroed<AtomicU8>,
     /// For each 4 KiB page, how often decoded code from it was overwritten.
     generation: Zeroed<AtomicU32>,
+    /// The pages whose generation rose last.
+    changes: CodeChanges,
     dirty: DirtyLog,
 }
 
@@ -120,6 +123,7 @@ impl GuestMemory {
             backing: Mutex::new(backing()?),
             flags: Zeroed::new(pages)?,
             generation: Zeroed::new(pages)?,
+            changes: CodeChanges::default(),
             dirty: DirtyLog::new(pages),
         })
     }
@@ -200,7 +204,8 @@ impl GuestMemory {
         &self.flags
     }
 
-    /// Marks the page of `at` as holding decoded code. The caller reads the code only after this call.
+    /// Marks the page of `at` as holding decoded code. The caller reads first the generation and then the code, both only after this call, and calls again
+    /// when the generation has changed: a store to the page takes the mark away.
     pub fn mark_code(&self, at: Ra) {
         if let Some(f) = self.flags.get((at.0 >> FLAG_SHIFT) as usize) {
             f.fetch_or(CODE, Ordering::SeqCst);
@@ -217,23 +222,39 @@ impl GuestMemory {
         &self.generation
     }
 
-    /// Acts on the flags of the pages of `[at, at + len)`, which were just stored to.
+    /// Counts changes of code anywhere: who keeps decoded code by other means than its generation looks here.
+    pub fn code_changes(&self) -> &AtomicU64 {
+        self.changes.count()
+    }
+
+    /// The pages (real address >> 12) whose code changed after count `seen` up to `now`; `None` if that is too long ago to say.
+    pub fn code_changed_since(&self, seen: u64, now: u64) -> Option<Vec<u64>> {
+        self.changes.since(seen, now)
+    }
+
+    /// Acts on the flags of the pages of `[at, at + len)`, which were just stored to; says whether decoded code was among it.
     #[cold]
-    pub fn stored(&self, at: Ra, len: u64) {
+    pub fn stored(&self, at: Ra, len: u64) -> bool {
         if len == 0 || !self.contains(at, len) {
-            return;
+            return false;
         }
+        let mut code = false;
         for page in (at.0 >> FLAG_SHIFT)..=((at.0 + len - 1) >> FLAG_SHIFT) {
             let page = page as usize;
             let flags = self.flags[page].load(Ordering::Relaxed);
             if flags & CODE != 0 {
-                self.generation[page].fetch_add(1, Ordering::AcqRel);
+                code = true;
+                // The mark goes first: who decodes the page from now on sets it again.
+                self.flags[page].fetch_and(!CODE, Ordering::SeqCst);
+                self.generation[page].fetch_add(1, Ordering::SeqCst);
+                self.changes.enter(page);
             }
             if flags & LOG != 0 {
                 self.flags[page].fetch_and(!LOG, Ordering::AcqRel);
                 self.dirty.note(page);
             }
         }
+        code
     }
 
     /// Notes in the dirty log every page that is stored to from now on.
@@ -514,5 +535,8 @@ mod tests {
         assert_eq!(m.generation(Ra(0x3000)), before);
         m.write(Ra(0x2fff), &[0, 0]).unwrap();
         assert_ne!(m.generation(Ra(0x3000)), before);
+        assert_eq!(m.code_changed_since(0, 1), Some(vec![3]));
+        m.write_u8(Ra(0x3000), 1).unwrap();
+        assert_eq!(m.code_changes().load(Ordering::SeqCst), 1, "the page was not decoded again");
     }
 }

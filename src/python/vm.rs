@@ -152,6 +152,11 @@ impl Vm {
         Ok(self.0.vm("count instructions")?.instructions()?)
     }
 
+    /// What the accelerator counted about itself.
+    fn accel_stats(&self) -> PyResult<Vec<(String, u64)>> {
+        Ok(self.0.vm("accel_stats")?.accel_counts()?)
+    }
+
     /// The device tree as the guest has it now, as text.
     fn dts(&self) -> PyResult<String> {
         Ok(self.0.vm("dts")?.device_tree().to_dts())
@@ -211,15 +216,14 @@ impl Console {
 }
 
 fn accelerator(name: &str) -> Result<AccelKind, Error> {
-    let refuse = |problem: String| {
-        let hint = "use accel=\"interp\", or leave it out".to_string();
-        Err(Error::Accel { accel: name.to_string(), problem, hint })
-    };
-    match name {
-        "auto" | "interp" => Ok(AccelKind::Interp),
-        "kvm" => Err(kvm::refusal()),
-        "tcg" => refuse("the translator is not part of this version".to_string()),
-        other => Err(Error::config("accel", format!("there is no accelerator {other:?}"), "use accel=\"interp\", or leave it out")),
+    let named = AccelKind::ALL.into_iter().find(|kind| kind.name() == name);
+    match (name, named) {
+        ("auto", _) => Ok(AccelKind::Interp),
+        ("kvm", _) => Err(kvm::refusal()),
+        (_, Some(kind)) => kind.refusal().map_or(Ok(kind), Err),
+        (other, None) => {
+            Err(Error::config("accel", format!("there is no accelerator {other:?}"), "use accel=\"tcg\" or \"interp\", or leave it out"))
+        }
     }
 }
 

@@ -269,6 +269,23 @@ impl Vm {
         self.shared.stopped("count instructions", |s| s.slots.iter().map(|slot| lock(slot).vcpu.instructions()).collect())
     }
 
+    /// What the accelerator counted about itself, of all vCPUs together: names for people, and counts.
+    ///
+    /// # Errors
+    /// The machine runs.
+    pub fn accel_counts(&self) -> Result<Vec<(String, u64)>> {
+        self.shared.stopped("count what the accelerator did", |s| {
+            let mut all: Vec<(String, u64)> = Vec::new();
+            for (name, n) in s.slots.iter().flat_map(|slot| lock(slot).vcpu.counts()) {
+                match all.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, sum)) => *sum += n,
+                    None => all.push((name, n)),
+                }
+            }
+            all
+        })
+    }
+
     /// Translates a vCPU's effective address for a data load, without setting R or C bits that were not set.
     ///
     /// # Errors
@@ -336,10 +353,10 @@ impl Shared {
                 clock: clock.clone(),
                 others: others.clone(),
             };
-            Mutex::new(Slot { vcpu: options.accel.create(parts), halt: Halt::Stopped })
+            Ok(Mutex::new(Slot { vcpu: options.accel.create(parts)?, halt: Halt::Stopped }))
         });
         let shared = Shared {
-            slots: slots.collect(),
+            slots: slots.collect::<Result<_>>()?,
             changes: ids.iter().map(|_| Mutex::default()).collect(),
             control: Control::new(ids.len()),
             log: exits::HcallLog::default(),

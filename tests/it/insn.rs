@@ -15,6 +15,10 @@
 use spapr::accel::Parts;
 use spapr::accel::Vcpu;
 use spapr::accel::interp::Interp;
+#[cfg(target_arch = "x86_64")]
+use spapr::accel::tcg::Options;
+#[cfg(target_arch = "x86_64")]
+use spapr::accel::tcg::Tcg;
 use spapr::cpu::CpuState;
 use spapr::cpu::state::Cr;
 use spapr::cpu::state::Vsr;
@@ -115,7 +119,7 @@ fn set(s: &mut CpuState, memory: &mut [u8], name: &str, v: u128) -> Result<(), S
             if let Some(n) = register("r", 32) {
                 s.gpr[n] = v64;
             } else if let Some(n) = register("cr", 8) {
-                s.cr.0[n] = v64 as u8;
+                s.cr.set_field(n, v64 as u8);
             } else if let Some(n) = register("vs", 64) {
                 s.vsr[n] = Vsr::new(v);
             } else if let Some(n) = register("v", 32) {
@@ -181,7 +185,7 @@ fn disassembly(words: &[u32]) -> (String, u64) {
 }
 
 /// Runs one line; the differences found.
-fn check(line: &str) -> Result<String, String> {
+fn check(line: &str, make: fn(Parts) -> Box<dyn Vcpu>) -> Result<String, String> {
     let l = parse(line)?;
     let (text, count) = disassembly(&l.words);
     let mut wrong = String::new();
@@ -190,10 +194,11 @@ fn check(line: &str) -> Result<String, String> {
     }
     let named = l.tags.iter().filter_map(|t| MODELS.iter().find(|m| m.name.starts_with(&format!("{}_", &t[1..])))).next();
     let ram = Arc::new(GuestMemory::new(RAM).unwrap());
-    let mut vcpu = Interp::new(Parts::lone(
+    let parts = Parts::lone(
         named.unwrap_or_else(|| MODELS.iter().find(|m| m.name == "power10_v2.0").unwrap()),
         Arc::new(Partition::new(ram.clone())),
-    ));
+    );
+    let mut vcpu = make(parts);
     let mut want = vcpu.state().clone();
     want.msr = Msr(start_msr(&l.tags));
     want.spr[spr::FSCR] = u64::MAX;
@@ -236,6 +241,17 @@ fn check(line: &str) -> Result<String, String> {
 
 #[test]
 fn instructions_do_as_their_lines_say() {
+    every_line(|parts| Box::new(Interp::new(parts)));
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn translated_instructions_do_as_their_lines_say() {
+    every_line(|parts| Box::new(Tcg::new(parts, Options { longest: 1, ..Options::default() }).unwrap()));
+    every_line(|parts| Box::new(Tcg::new(parts, Options::default()).unwrap()));
+}
+
+fn every_line(make: fn(Parts) -> Box<dyn Vcpu>) {
     let mut report = String::new();
     let mut count = 0;
     let mut files: Vec<_> = std::fs::read_dir("tests/insn").unwrap().map(|e| e.unwrap().path()).collect();
@@ -247,7 +263,7 @@ fn instructions_do_as_their_lines_say() {
                 continue;
             }
             count += 1;
-            let wrong = check(line).unwrap_or_else(|e| format!("    {e}\n"));
+            let wrong = check(line, make).unwrap_or_else(|e| format!("    {e}\n"));
             if !wrong.is_empty() {
                 write!(report, "{}:{n}: {line}\n{wrong}", file.display()).unwrap();
             }

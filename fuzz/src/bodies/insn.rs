@@ -92,7 +92,7 @@ fn follow(vcpu: &mut Interp, input: &mut Input<'_>) {
     }
     assert!(vcpu.instructions() <= BUDGET, "{} instructions were executed of {BUDGET}", vcpu.instructions());
     let s = vcpu.state();
-    assert!(s.cr.0.iter().all(|f| *f < 16), "{:?}", s.cr);
+    assert_eq!(Cr::unpack(s.cr.pack()), s.cr, "a bit of CR is neither 0 nor 1");
     assert!([s.xer.so, s.xer.ov, s.xer.ca, s.xer.ov32, s.xer.ca32].iter().all(|f| *f < 2), "{:?}", s.xer);
 }
 

@@ -140,12 +140,12 @@ impl Core {
 
     /// Looks at the page's flags after a store through `host`.
     #[inline(always)]
-    fn note(&self, host: *mut u8, len: u64) {
+    fn note(&mut self, host: *mut u8, len: u64) {
         let ra = host as u64 - self.tlb.memory.base() as u64;
         // The look follows the store in program order; that the processor keeps it too is what `Partition::settle` waits for.
         compiler_fence(Ordering::SeqCst);
         if self.tlb.memory.flags()[(ra >> FLAG_SHIFT) as usize].load(Ordering::Relaxed) != 0 {
-            self.tlb.memory.stored(Ra(ra), len);
+            self.code_changed |= self.tlb.memory.stored(Ra(ra), len);
         }
     }
 
@@ -378,6 +378,14 @@ impl Core {
             // dcbz to cache-inhibited storage is an alignment interrupt (ISA II, dcbz).
             Place::Device(_) => Err(self.misaligned(ea)),
         }
+    }
+
+    /// Acts as if `ea` had just been stored to, as far as decoded code is concerned; faults like a load.
+    pub fn forget_code(&mut self, ea: u64) -> Result<(), Trap> {
+        if let Place::Ram(host) = self.resolve(ea & self.ea_mask, Access::Load)? {
+            self.note(host, 1);
+        }
+        Ok(())
     }
 
     /// Whether `ea` may be accessed, without accessing it; faults like the access would.

@@ -83,7 +83,7 @@ pub struct CodeCache {
 
 /// What of MSR and FSCR is decided when a block is decoded.
 #[inline(always)]
-fn mode(c: &Core) -> u32 {
+pub(in crate::accel) fn mode(c: &Core) -> u32 {
     let m = c.msr.0;
     let bits = (m & (Msr::LE | Msr::FP | Msr::PR)) | ((m & (Msr::VEC | Msr::VSX)) >> 20);
     let no_prefix = c.msr.has(Msr::PR) && !Fscr(c.spr[spr::FSCR]).has(Fscr::PREFIX);
@@ -135,17 +135,7 @@ impl CodeCache {
 
     #[cold]
     fn enter_page(&mut self, c: &mut Core, tag: u64, mode: u32) -> Result<u32, Trap> {
-        let nip = c.nip;
-        c.cia = nip;
-        let cx = mmu::Context { state: c, model: c.model, partition: &c.partition };
-        let ra = match mmu::translate(&cx, Ea(nip), Access::Fetch) {
-            Ok(t) => Ra(t.ra.0 & PAGE_MASK),
-            Err(fault) => return Err(c.fault(nip, Access::Fetch, fault)),
-        };
-        if !c.tlb.memory.contains(ra, 0x1000) {
-            let nothing_there = Fault { vector: Vector::InstructionStorage, status: crate::bits::ibm(33) };
-            return Err(c.fault(nip, Access::Fetch, nothing_there));
-        }
+        let ra = fetch_page(c)?;
         if self.pages.len() >= PAGES_MAX {
             self.clear();
         }
@@ -156,13 +146,16 @@ impl CodeCache {
             let generation = c.tlb.memory.generation(ra);
             self.pages.push(CodePage { ra, generation, starts: Box::new([0; SLOTS]), blocks: Vec::new() });
         }
-        self.fetch[(nip >> 12) as usize & (FETCH_ENTRIES - 1)] = Fetch { tag, mode, page };
+        self.fetch[(c.nip >> 12) as usize & (FETCH_ENTRIES - 1)] = Fetch { tag, mode, page };
         Ok(page)
     }
 
     #[cold]
     fn decode_block(&mut self, c: &Core, page: u32, slot: usize) -> u16 {
         let p = &mut self.pages[page as usize];
+        if p.generation != c.tlb.memory.generation(p.ra) {
+            c.tlb.memory.mark_code(p.ra);
+        }
         let now = c.tlb.memory.generation(p.ra);
         if p.generation != now || p.blocks.len() >= usize::from(u16::MAX) {
             p.generation = now;
@@ -178,29 +171,59 @@ impl CodeCache {
     }
 }
 
-/// Decodes instructions from word `slot` of the page until one ends the block.
-fn decode_run(c: &Core, page: Ra, slot: usize) -> Box<[Op]> {
+/// The page of RAM that NIP lies in. `Err`: the fetch failed and the interrupt is prepared, with CIA at NIP.
+pub(in crate::accel) fn fetch_page(c: &mut Core) -> Result<Ra, Trap> {
+    let nip = c.nip;
+    c.cia = nip;
+    let cx = mmu::Context { state: c, model: c.model, partition: &c.partition };
+    let ra = match mmu::translate(&cx, Ea(nip), Access::Fetch) {
+        Ok(t) => Ra(t.ra.0 & PAGE_MASK),
+        Err(fault) => return Err(c.fault(nip, Access::Fetch, fault)),
+    };
+    if !c.tlb.memory.contains(ra, 0x1000) {
+        let nothing_there = Fault { vector: Vector::InstructionStorage, status: crate::bits::ibm(33) };
+        return Err(c.fault(nip, Access::Fetch, nothing_there));
+    }
+    Ok(ra)
+}
+
+/// One instruction of a page, and what is to be done for it in the present mode.
+pub(in crate::accel) struct Decoded {
+    /// The function, and the image for its operands.
+    pub(in crate::accel) op: Op,
+    /// The instruction's row; `None` if the function is not the row's own but refuses the instruction.
+    pub(in crate::accel) row: Option<&'static Row>,
+    /// Whether it is the last of its block.
+    pub(in crate::accel) ends: bool,
+}
+
+/// The instruction at word `k` of the page.
+pub(in crate::accel) fn decode_at(c: &Core, page: Ra, k: usize) -> Decoded {
     let word = |k: usize| {
         let w = c.tlb.memory.read_u32(Ra(page.0 + 4 * k as u64)).unwrap_or(0);
         if c.little_endian { w.swap_bytes() } else { w }
     };
+    let first = word(k);
+    let mut insn = Insn(u64::from(first));
+    if is_prefix(first) && c.model.isa >= Isa::V3_1 {
+        if k % 16 == 15 {
+            // A prefixed instruction must not cross a 64-byte boundary (ISA 3.1 I, 1.6).
+            return Decoded { op: Op { run: prefix_misaligned, insn }, row: None, ends: true };
+        }
+        insn = Insn((u64::from(first) << 32) | u64::from(word(k + 1)));
+    }
+    choose(c, insn)
+}
+
+/// Decodes instructions from word `slot` of the page until one ends the block.
+fn decode_run(c: &Core, page: Ra, slot: usize) -> Box<[Op]> {
     let mut ops = Vec::new();
     let mut k = slot;
     while k < SLOTS && ops.len() < BLOCK_MAX {
-        let first = word(k);
-        let mut insn = Insn(u64::from(first));
-        if is_prefix(first) && c.model.isa >= Isa::V3_1 {
-            if k % 16 == 15 {
-                // A prefixed instruction must not cross a 64-byte boundary (ISA 3.1 I, 1.6).
-                ops.push(Op { run: prefix_misaligned, insn });
-                break;
-            }
-            insn = Insn((u64::from(first) << 32) | u64::from(word(k + 1)));
-        }
-        let (run, ends) = choose(c, insn);
-        ops.push(Op { run, insn });
-        k += insn.len() as usize / 4;
-        if ends {
+        let d = decode_at(c, page, k);
+        ops.push(d.op);
+        k += d.op.insn.len() as usize / 4;
+        if d.ends {
             break;
         }
     }
@@ -208,20 +231,21 @@ fn decode_run(c: &Core, page: Ra, slot: usize) -> Box<[Op]> {
 }
 
 /// The function that carries out `insn` in the present mode, and whether it ends the block.
-fn choose(c: &Core, insn: Insn) -> (Run, bool) {
-    let Some(row) = decode(insn).filter(|r| available(c, r)) else { return (unknown, true) };
+fn choose(c: &Core, insn: Insn) -> Decoded {
+    let instead = |run: Run| Decoded { op: Op { run, insn }, row: None, ends: true };
+    let Some(row) = decode(insn).filter(|r| available(c, r)) else { return instead(unknown) };
     if row.traits.has(Traits::HYPERVISOR) {
-        return (hypervisor_only, true);
+        return instead(hypervisor_only);
     }
     if row.traits.has(Traits::PRIVILEGED) && c.msr.has(Msr::PR) {
-        return (|c, _| c.privileged(), true);
+        return instead(|c, _| c.privileged());
     }
     if let Some(refuse) = refused(c, row.facility, insn) {
-        return (refuse, true);
+        return instead(refuse);
     }
     match function(row) {
-        Some(run) => (run, row.traits.has(Traits::ENDS)),
-        None => (unknown, true),
+        Some(run) => Decoded { op: Op { run, insn }, row: Some(row), ends: row.traits.has(Traits::ENDS) },
+        None => instead(unknown),
     }
 }
 

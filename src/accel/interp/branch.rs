@@ -127,6 +127,6 @@ fn cr_logic(c: &mut Core, i: Insn, f: fn(u8, u8) -> u8) -> Step {
 
 /// mcrf: copies a CR field (ISA I 2.5.2).
 fn mcrf(c: &mut Core, i: Insn) -> Step {
-    c.cr.0[i.bf()] = c.cr.0[i.bfa()];
+    c.set_cr(i.bf(), c.cr.field(i.bfa()));
     Ok(())
 }

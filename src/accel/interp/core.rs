@@ -33,7 +33,7 @@ use std::time::Instant;
 
 /// One interpreting vCPU.
 pub struct Core {
-    state: CpuState,
+    pub(in crate::accel) state: CpuState,
     /// The model that is executed.
     pub model: &'static CpuModel,
     /// Dense index.
@@ -45,32 +45,79 @@ pub struct Core {
     /// MSR\[LE\].
     pub little_endian: bool,
     /// Set by [`Core::raise`]: what [`Trap::Interrupt`] means.
-    pub(super) interrupt: Option<Interrupt>,
+    pub(in crate::accel) interrupt: Option<Interrupt>,
     /// Set by [`Core::exit`]: what [`Trap::Exit`] means.
-    pub(super) exiting: Option<Exit>,
+    pub(in crate::accel) exiting: Option<Exit>,
     /// Answers to loads outside RAM that the instruction being repeated has already had, and how many it has used again.
-    pub(super) mmio: super::access::Mmio,
+    pub(in crate::accel) mmio: super::access::Mmio,
     /// Software TLB.
-    pub(super) tlb: Tlb,
+    pub(in crate::accel) tlb: Tlb,
     /// Page tables and RAM, shared with the other vCPUs.
     pub partition: Arc<Partition>,
     /// How far this vCPU followed invalidations.
-    pub(super) seen: Arc<Seen>,
+    pub(in crate::accel) seen: Arc<Seen>,
     /// What other threads tell this vCPU.
     pub signals: Arc<Signals>,
     clock: Arc<VirtualClock>,
     /// Host instant and virtual time of the clock's last start.
     origin: Option<(Instant, Duration)>,
     /// Instructions executed.
-    pub(super) instructions: u64,
+    pub(in crate::accel) instructions: u64,
     /// Signals that matter with MSR\[EE\] as it is.
-    pub(super) poll_mask: u32,
+    pub(in crate::accel) poll_mask: u32,
     /// Instructions until the decrementer must be looked at again.
-    pub(super) slice: i64,
+    pub(in crate::accel) slice: i64,
     /// Pending work that only this vCPU knows of, in the word of the signals.
-    pub(super) local: u32,
+    pub(in crate::accel) local: u32,
+    /// The present instruction stored to decoded code: its block ends with it, so that the next instruction is the one that is there now.
+    pub(in crate::accel) code_changed: bool,
+    /// What translated code keeps beside the registers.
+    pub(in crate::accel) words: Words,
     /// Signals of the other vCPUs with their ids, for doorbells and broadcasts; shared by the machine.
     pub others: Arc<Vec<(VcpuId, Arc<Signals>)>>,
+}
+
+/// [`Words::branch`]: none since CFAR was brought up to date.
+pub(in crate::accel) const NO_BRANCH: u32 = u32::MAX;
+/// [`Words::branch`]: the branch is in the page of `branch_page`.
+pub(in crate::accel) const FAR_BRANCH: u32 = 0x1000;
+
+/// Entries of [`Words::steps_of`]; more than there are functions.
+const STEPS_OF: usize = 4096;
+
+/// Words that translated code (`accel::tcg`) works on besides the registers; the interpreter knows of the fuel alone.
+#[derive(Default)]
+pub(in crate::accel) struct Words {
+    /// Instructions that translated code may still execute before it comes back.
+    pub(in crate::accel) fuel: i64,
+    /// Fuel taken away by [`Core::look_soon`]: not executed.
+    pub(in crate::accel) cut: i64,
+    /// Effective address of the page being executed.
+    pub(in crate::accel) page: u64,
+    /// The last branch taken, for CFAR: offset in its page, or [`NO_BRANCH`]; with [`FAR_BRANCH`] in the page of `branch_page`, else in `page`.
+    pub(in crate::accel) branch: u32,
+    /// See `branch`.
+    pub(in crate::accel) branch_page: u64,
+    /// Host address of the jump cache.
+    pub(in crate::accel) jumps: u64,
+    /// Host address of RAM's page flags, less the page number of RAM's first host page.
+    pub(in crate::accel) flags: u64,
+    /// Whether the reservation is what follows, instead of [`CpuState::reservation`].
+    pub(in crate::accel) reserved: bool,
+    /// Bytes reserved; 0: none.
+    pub(in crate::accel) reserved_bytes: u32,
+    /// Effective address of the reservation.
+    pub(in crate::accel) reserved_at: u64,
+    /// What was there, as the host reads it.
+    pub(in crate::accel) reserved_value: u64,
+    /// Effective address of the access under way, to become or to be compared with that of the reservation.
+    pub(in crate::accel) tried_at: u64,
+    /// Instructions executed by their interpreter functions.
+    pub(in crate::accel) steps: u64,
+    /// Those by function: address and count, found by hashing; a power of two of entries.
+    pub(in crate::accel) steps_of: Box<[(usize, u64)]>,
+    /// A panic on its way over translated frames.
+    pub(in crate::accel) panic: Option<Box<dyn std::any::Any + Send>>,
 }
 
 impl Deref for Core {
@@ -112,6 +159,8 @@ impl Core {
             poll_mask: 0,
             slice: 0,
             local: 0,
+            code_changed: false,
+            words: Words { branch: NO_BRANCH, steps_of: vec![(0, 0); STEPS_OF].into(), ..Words::default() },
             others: p.others,
         };
         core.recontext();
@@ -162,17 +211,25 @@ impl Core {
         self.ra0(i).wrapping_add(i.si())
     }
 
+    /// Sets CR field `n`.
+    #[inline(always)]
+    pub fn set_cr(&mut self, n: usize, value: u8) {
+        self.state.cr.set_field(n, value);
+    }
+
     /// CR0 from a result, as record forms set it: compared with zero in the present mode, and SO (ISA I 2.3.1).
     #[inline(always)]
     pub fn record(&mut self, result: u64) {
         let v = if self.ea_mask == u64::MAX { result as i64 } else { i64::from(result as i32) };
         let so = self.state.xer.so;
-        self.state.cr.0[0] = so
-            | match v.cmp(&0) {
+        self.state.cr.set_field(
+            0,
+            so | match v.cmp(&0) {
                 std::cmp::Ordering::Less => LT,
                 std::cmp::Ordering::Greater => GT,
                 std::cmp::Ordering::Equal => EQ,
-            };
+            },
+        );
     }
 
     /// Virtual time.
@@ -189,7 +246,7 @@ impl Core {
     }
 
     /// Entering guest code: takes the clock's origin, so that reading time needs no lock.
-    pub(super) fn attach_clock(&mut self) {
+    pub(in crate::accel) fn attach_clock(&mut self) {
         self.origin = self.clock.origin();
     }
 
@@ -199,7 +256,7 @@ impl Core {
     }
 
     /// Leaving guest code: the clock may be stopped and started again before the next run.
-    pub(super) fn detach_clock(&mut self) {
+    pub(in crate::accel) fn detach_clock(&mut self) {
         self.origin = None;
     }
 
@@ -216,13 +273,17 @@ impl Core {
         self.ea_mask = if msr.has(Msr::SF) { u64::MAX } else { 0xffff_ffff };
         self.little_endian = msr.has(Msr::LE);
         self.poll_mask = super::run::poll_mask(msr);
-        self.tlb.select(&self.state);
+        self.select();
     }
 
-    /// Forgets every cached translation of this vCPU.
-    pub fn flush_tlb(&mut self) {
-        self.tlb.flush();
-        self.tlb.select(&self.state);
+    /// Chooses the TLB's contexts anew.
+    fn select(&mut self) {
+        let decode = super::block::mode(self);
+        let epoch = self.tlb.epoch;
+        self.tlb.select(&self.state, decode);
+        if epoch != self.tlb.epoch {
+            self.look_soon();
+        }
     }
 
     /// Forgets this vCPU's cached translations within `scope`.
@@ -231,11 +292,12 @@ impl Core {
             Scope::All => self.tlb.flush(),
             Scope::Process(pid) => self.tlb.forget_process(pid),
         }
-        self.tlb.select(&self.state);
+        self.select();
+        self.look_soon();
     }
 
     /// Flushes if another vCPU invalidated translations since the last look.
-    pub(super) fn catch_up(&mut self) {
+    pub(in crate::accel) fn catch_up(&mut self) {
         if let Some((seen, now)) = self.seen.behind(&self.partition) {
             match self.partition.processes_since(seen, now) {
                 Some(pids) => pids.into_iter().for_each(|pid| self.forget(Scope::Process(pid))),
@@ -259,7 +321,13 @@ impl Core {
 
     /// The decrementer changed, or time passed: look again soon.
     pub fn rearm_decrementer(&mut self) {
-        self.slice = 0;
+        self.look_soon();
         self.local = 0;
+    }
+
+    /// Makes the run loop look at everything that may interrupt guest code when the present block ends.
+    pub(in crate::accel) fn look_soon(&mut self) {
+        self.slice = 0;
+        self.words.cut += std::mem::take(&mut self.words.fuel);
     }
 }

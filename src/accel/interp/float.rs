@@ -161,13 +161,13 @@ fn fused<D: Format<Bits = u64>>(c: &mut Core, i: Insn, form: Fused) -> Step {
 
 /// ftdiv: would a software division of FRA by FRB need care (ISA I 4.6.6.1)?
 fn ftdiv(c: &mut Core, i: Insn) -> Step {
-    c.cr.0[i.bf()] = softfp::test_divide::<Double>(c.fpr(i.fra()), c.fpr(i.frb()));
+    c.set_cr(i.bf(), softfp::test_divide::<Double>(c.fpr(i.fra()), c.fpr(i.frb())));
     Ok(())
 }
 
 /// ftsqrt: would a software square root of FRB need care (ISA I 4.6.6.1)?
 fn ftsqrt(c: &mut Core, i: Insn) -> Step {
-    c.cr.0[i.bf()] = softfp::test_square_root::<Double>(c.fpr(i.frb()));
+    c.set_cr(i.bf(), softfp::test_square_root::<Double>(c.fpr(i.frb())));
     Ok(())
 }
 
@@ -193,7 +193,7 @@ fn to_integral(c: &mut Core, i: Insn, rounding: Rounding) -> Step {
 /// fcmpu, fcmpo: FRA against FRB into a CR field and FPCC (ISA I 4.6.8).
 fn compare(c: &mut Core, i: Insn, signals: Signals) -> Step {
     let result = softfp::compare::<Double>(c.fpr(i.fra()), c.fpr(i.frb()), signals);
-    c.cr.0[i.bf()] = result.value as u8;
+    c.set_cr(i.bf(), result.value as u8);
     fpscr::comparison(c, result).finish(c)
 }
 
@@ -287,7 +287,7 @@ const fn field_mask(n: usize) -> u64 {
 /// mcrfs: copies a field of FPSCR's low word to CR and clears its exception bits (ISA I 4.6.10).
 fn mcrfs(c: &mut Core, i: Insn) -> Step {
     let field = 8 + i.bfa();
-    c.cr.0[i.bf()] = (c.fpscr.0 >> (60 - 4 * field)) as u8 & 15;
+    c.set_cr(i.bf(), (c.fpscr.0 >> (60 - 4 * field)) as u8 & 15);
     write(c, field_mask(field) & (fpscr::EXCEPTIONS | Fpscr::FX), 0);
     Ok(())
 }

@@ -257,7 +257,7 @@ pub fn fprf_of(class: (Sign, Class)) -> u64 {
 /// CR1 ← FX, FEX, VX, OX: what the record form of a floating-point instruction does.
 #[inline]
 pub fn record(c: &mut Core) {
-    c.cr.0[1] = (c.fpscr.0 >> 28) as u8 & 15;
+    c.set_cr(1, (c.fpscr.0 >> 28) as u8 & 15);
 }
 
 #[cfg(test)]

@@ -32,9 +32,31 @@ pub(super) fn poll_mask(msr: Msr) -> u32 {
     if msr.has(Msr::EE) { always | signal::EXTERNAL | signal::DOORBELL | DECREMENTER } else { always }
 }
 
+/// What executes guest code between two looks at whatever may interrupt it. The loop around it, pending interrupts, time and exits are the same for
+/// every engine, and where instructions are to be taken one by one (trace, breakpoints, an access outside RAM being repeated) the loop interprets.
+pub(in crate::accel) trait Engine {
+    /// Instructions between two looks at the clock.
+    const SLICE: i64;
+
+    /// Executes at most `limit` instructions; gives how many it did. `Ok(0)`: it did none, and the loop is to look at the clock first.
+    fn stretch(&mut self, cpu: &mut Interp, limit: u64) -> std::result::Result<u64, (u64, Trap)>;
+}
+
+/// The engine that interprets: block by block.
+struct Interpreting;
+
+impl Engine for Interpreting {
+    const SLICE: i64 = SLICE;
+
+    #[inline(always)]
+    fn stretch(&mut self, cpu: &mut Interp, limit: u64) -> std::result::Result<u64, (u64, Trap)> {
+        cpu.block(limit)
+    }
+}
+
 /// An interpreting vCPU.
 pub struct Interp {
-    core: Core,
+    pub(in crate::accel) core: Core,
     code: CodeCache,
     breakpoints: Vec<u64>,
 }
@@ -72,10 +94,10 @@ impl Interp {
 
     /// Looks at everything that may interrupt guest code.
     #[cold]
-    fn attend(&mut self) -> Option<Exit> {
+    fn attend(&mut self, slice: i64) -> Option<Exit> {
         let c = &mut self.core;
         if c.slice <= 0 {
-            c.slice = SLICE;
+            c.slice = slice;
             let due = timebase::ticks_until_decrementer(c, c.now()) == 0;
             c.local = if due { c.local | DECREMENTER } else { c.local & !DECREMENTER };
         }
@@ -107,7 +129,7 @@ impl Interp {
 
     /// Runs one block, or its first `limit` instructions. Gives the number of instructions executed.
     #[inline(always)]
-    fn block(&mut self, limit: u64) -> std::result::Result<u64, (u64, Trap)> {
+    pub(in crate::accel) fn block(&mut self, limit: u64) -> std::result::Result<u64, (u64, Trap)> {
         let c = &mut self.core;
         let block = self.code.find(c).map_err(|t| (0, t))?;
         let n = (block.ops.len() as u64).min(limit);
@@ -118,6 +140,9 @@ impl Interp {
             c.nip = pc;
             if let Err(trap) = (op.run)(c, op.insn) {
                 return Err((k as u64 + 1, trap));
+            }
+            if std::mem::take(&mut c.code_changed) {
+                return Ok(k as u64 + 1);
             }
         }
         Ok(n)
@@ -132,7 +157,20 @@ impl Interp {
         }
     }
 
-    fn run_inner(&mut self, budget: u64) -> Exit {
+    /// [`Vcpu::run`] with `engine`.
+    pub(in crate::accel) fn run_with(&mut self, engine: &mut impl Engine, budget: Option<u64>) -> Exit {
+        self.core.attach_clock();
+        self.core.recontext();
+        self.core.slice = 0;
+        self.core.seen.enter();
+        self.core.catch_up();
+        let exit = self.run_inner(engine, budget.unwrap_or(u64::MAX));
+        self.core.seen.leave();
+        self.core.detach_clock();
+        exit
+    }
+
+    fn run_inner<E: Engine>(&mut self, engine: &mut E, budget: u64) -> Exit {
         let mut left = budget;
         let mut first = true;
         loop {
@@ -140,7 +178,7 @@ impl Interp {
             // An instruction that a device has answered is finished first: an interrupt in between would lose the answer, or give it to another one.
             let repeating = !c.mmio.done.is_empty();
             if !repeating && ((c.signals.pending() | c.local) & c.poll_mask != 0 || c.slice <= 0) {
-                if let Some(exit) = self.attend() {
+                if let Some(exit) = self.attend(E::SLICE) {
                     return exit;
                 }
                 continue;
@@ -149,21 +187,19 @@ impl Interp {
                 return Exit::Budget;
             }
             let tracing = c.msr.0 & (Msr::SE | Msr::BE) != 0;
-            let mut limit = left;
-            if tracing || repeating || !self.breakpoints.is_empty() {
-                if !first && self.breakpoints.contains(&c.nip) {
-                    return Exit::Breakpoint;
-                }
-                limit = 1;
+            let singly = tracing || repeating || !self.breakpoints.is_empty();
+            if !first && singly && self.breakpoints.contains(&c.nip) {
+                return Exit::Breakpoint;
             }
             first = false;
             let (before, from) = (c.msr, c.nip);
-            let (n, trap) = match self.block(limit) {
+            let stretch = if singly { self.block(1) } else { engine.stretch(self, left) };
+            let (n, trap) = match stretch {
                 Ok(n) => (n, None),
                 Err((n, trap)) => (n, Some(trap)),
             };
             // A fetch that fails costs one too: a guest whose interrupt handlers cannot be fetched would never use its budget up.
-            left = left.saturating_sub(n.max(1));
+            left = left.saturating_sub(if trap.is_some() { n.max(1) } else { n });
             self.core.instructions += n;
             self.core.slice -= n as i64 + 1;
             let exit = trap.and_then(|t| self.settle(t));
@@ -198,15 +234,7 @@ impl Vcpu for Interp {
     }
 
     fn run(&mut self, budget: Option<u64>) -> Result<Exit> {
-        self.core.attach_clock();
-        self.core.recontext();
-        self.core.slice = 0;
-        self.core.seen.enter();
-        self.core.catch_up();
-        let exit = self.run_inner(budget.unwrap_or(u64::MAX));
-        self.core.seen.leave();
-        self.core.detach_clock();
-        Ok(exit)
+        Ok(self.run_with(&mut Interpreting, budget))
     }
 
     fn complete(&mut self, reply: Reply) {

@@ -54,7 +54,7 @@ pub(super) fn slbmfee(c: &mut Core, i: Insn) -> Step {
 pub(super) fn slbfee(c: &mut Core, i: Insn) -> Step {
     let found = slb::find(c, c.model, c.gpr[i.rb()]);
     c.gpr[i.rt()] = found.map_or(0, |n| c.slb[n].vsid);
-    c.cr.0[0] = c.xer.so | if found.is_some() { EQ } else { 0 };
+    c.set_cr(0, c.xer.so | if found.is_some() { EQ } else { 0 });
     Ok(())
 }
 

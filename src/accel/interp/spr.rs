@@ -275,6 +275,24 @@ fn verdict(c: &Core, n: usize, who: fn(&Spr) -> Who) -> Verdict {
     }
 }
 
+/// What is done with a register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// mfspr.
+    Read,
+    /// mtspr.
+    Write,
+}
+
+/// Whether register `n` may be accessed so in the present state, and is then storage and nothing else: for code that does it without asking.
+pub fn is_storage(c: &Core, n: usize, to: Use) -> bool {
+    let slot = &slots()[n];
+    match to {
+        Use::Read => std::ptr::fn_addr_eq(slot.read, plain as Read) && verdict(c, n, |r| r.read) == Verdict::Allowed,
+        Use::Write => std::ptr::fn_addr_eq(slot.write, store as Write) && verdict(c, n, |r| r.write) == Verdict::Allowed,
+    }
+}
+
 /// Names in the log, once for each, an SPR that an instruction touched in vain.
 #[cold]
 fn name_once(c: &Core, n: usize, doing: &str) {

@@ -157,10 +157,10 @@ fn segments_are_written_read_found_and_forgotten() {
     assert_eq!((c.gpr[6], c.gpr[7]), (0xc000_0000_0800_0000, 0x1234_5110));
     c.gpr[5] = 0xc000_0000_0000_1234;
     step(&mut c, 0x7cc0_2fa7).unwrap(); // slbfee. r6, r5
-    assert_eq!((c.gpr[6], c.cr.0[0]), (0x1234_5110, EQ_BIT));
+    assert_eq!((c.gpr[6], c.cr.field(0)), (0x1234_5110, EQ_BIT));
     step(&mut c, 0x7c00_2b64).unwrap(); // slbie r5
     step(&mut c, 0x7cc0_2fa7).unwrap();
-    assert_eq!((c.gpr[6], c.cr.0[0], c.slb[3].esid & SLB_V), (0, 0, 0));
+    assert_eq!((c.gpr[6], c.cr.field(0), c.slb[3].esid & SLB_V), (0, 0, 0));
     c.gpr[4] |= 0xfff;
     assert_eq!(raised(&mut c, 0x7c60_2324), (Vector::Program, SRR1_ILLEGAL));
 }
@@ -193,13 +193,13 @@ fn tlbie_is_the_partitions_only_when_lpcr_says_so() {
     let mut c = core("power9_v2.2");
     assert_eq!(raised(&mut c, TLBIE), (Vector::Program, SRR1_ILLEGAL));
     c.spr[spr::LPCR] |= Lpcr::GTSE;
-    let epoch = c.tlb.epoch;
+    let context = c.tlb.data;
     step(&mut c, TLBIE).unwrap();
     step(&mut c, 0x7c00_046c).unwrap(); // tlbsync
-    assert_ne!(c.tlb.epoch, epoch);
-    let epoch = c.tlb.epoch;
+    assert_ne!(c.tlb.data, context);
+    let context = c.tlb.data;
     step(&mut c, 0x7c80_1a24).unwrap(); // tlbiel
-    assert_ne!(c.tlb.epoch, epoch);
+    assert_ne!(c.tlb.data, context);
 }
 
 #[test]

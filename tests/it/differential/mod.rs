@@ -1,4 +1,4 @@
-//! Differential test: random instructions in the interpreter and in QEMU's user mode, every register and flag compared.
+//! Differential test: random instructions in the interpreter and the translator, and in QEMU's user mode, every register and flag compared.
 //!
 //! Cases are made from the table's rows, so that a new chapter is covered when its rows and functions are there. A case is a state of all registers, 512 bytes of
 //! memory and a few instructions; hundreds of cases make one static program ([`image`]) that runs once under `qemu-ppc64le-static -cpu power10` and
@@ -17,6 +17,12 @@ mod state;
 
 use cases::Case;
 use cases::Pool;
+use ours::Make;
+use spapr::accel::interp::Interp;
+#[cfg(target_arch = "x86_64")]
+use spapr::accel::tcg::Options;
+#[cfg(target_arch = "x86_64")]
+use spapr::accel::tcg::Tcg;
 use spapr::isa::disasm::disassemble;
 use spapr::isa::regs::Fpscr;
 use state::Outcome;
@@ -117,9 +123,9 @@ fn wanted(name: &str, chapter: &str) -> bool {
 }
 
 /// Runs `cases` on both sides; the indices of those that differ.
-fn differing(qemu: &str, cases: &[Case]) -> Vec<usize> {
+fn differing(make: Make, qemu: &str, cases: &[Case]) -> Vec<usize> {
     let theirs = image::run(qemu, cases);
-    let ours = ours::run(cases);
+    let ours = ours::run(make, cases);
     (0..cases.len()).filter(|k| !same(&cases[*k], &ours[*k], &theirs[*k])).collect()
 }
 
@@ -135,11 +141,11 @@ fn same(case: &Case, a: &Outcome, b: &Outcome) -> bool {
 }
 
 /// The shortest beginning of `case` that differs: name of its last instruction and a report.
-fn shorten(qemu: &str, case: &Case) -> (String, String) {
+fn shorten(make: Make, qemu: &str, case: &Case) -> (String, String) {
     for n in 1..=case.steps.len() {
         let short = Case { steps: case.steps[..n].to_vec(), ..case.clone() };
         let list = [short];
-        let (theirs, ours) = (image::run(qemu, &list), ours::run(&list));
+        let (theirs, ours) = (image::run(qemu, &list), ours::run(make, &list));
         if same(&list[0], &ours[0], &theirs[0]) {
             continue;
         }
@@ -152,7 +158,7 @@ fn shorten(qemu: &str, case: &Case) -> (String, String) {
             writeln!(text, "  {image}  {}", disassemble(*insn, 0)).unwrap();
         }
         let last = disassemble(*step.insns.last().unwrap(), 0);
-        text += &state::report(&last, &ours::run(&[before])[0], &ours[0], &theirs[0]);
+        text += &state::report(&last, &ours::run(make, &[before])[0], &ours[0], &theirs[0]);
         return (step.name.to_string(), text);
     }
     ("?".into(), "differs only as a whole".into())
@@ -160,6 +166,16 @@ fn shorten(qemu: &str, case: &Case) -> (String, String) {
 
 #[test]
 fn the_interpreter_agrees_with_qemu() {
+    agrees(|parts| Box::new(Interp::new(parts)));
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_translator_agrees_with_qemu() {
+    agrees(|parts| Box::new(Tcg::new(parts, Options { longest: 2, ..Options::default() }).unwrap()));
+}
+
+fn agrees(make: Make) {
     let qemu = std::env::var("SPAPR_DIFF_QEMU").unwrap_or_else(|_| "qemu-ppc64le-static".into());
     if std::process::Command::new(&qemu).arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "{qemu} is not installed: `tests/tools/qemu.sh user` fetches it");
@@ -175,8 +191,8 @@ fn the_interpreter_agrees_with_qemu() {
     while at < total && found.len() < 40 {
         let n = (total - at).min(image::CASES_MAX as u64);
         let cases: Vec<Case> = (0..n).map(|k| pool.case(seed.wrapping_mul(1 << 32) + at + k, k as usize)).collect();
-        for k in differing(&qemu, &cases) {
-            let (name, text) = shorten(&qemu, &cases[k]);
+        for k in differing(make, &qemu, &cases) {
+            let (name, text) = shorten(make, &qemu, &cases[k]);
             found.entry(name).or_insert((0, text)).0 += 1;
         }
         at += n;

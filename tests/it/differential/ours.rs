@@ -1,4 +1,4 @@
-//! Cases in the interpreter: the same bytes at the same addresses as in the program that QEMU runs.
+//! Cases here: the same bytes at the same addresses as in the program that QEMU runs.
 
 use crate::differential::cases::Case;
 use crate::differential::image;
@@ -7,7 +7,6 @@ use crate::differential::state::Outcome;
 use spapr::accel::Exit;
 use spapr::accel::Parts;
 use spapr::accel::Vcpu;
-use spapr::accel::interp::Interp;
 use spapr::isa::cpu_model;
 use spapr::isa::regs::Msr;
 use spapr::isa::spr;
@@ -16,14 +15,17 @@ use spapr::mmu::partition::Partition;
 use spapr::units::Ra;
 use std::sync::Arc;
 
-/// Runs all cases.
-pub fn run(cases: &[Case]) -> Vec<Outcome> {
+/// Makes the vCPU that is tested.
+pub type Make = fn(Parts) -> Box<dyn Vcpu>;
+
+/// Runs all cases on a vCPU of a kind.
+pub fn run(make: Make, cases: &[Case]) -> Vec<Outcome> {
     let memory = Arc::new(GuestMemory::new(16 << 20).unwrap());
-    let mut vcpu = Interp::new(Parts::lone(cpu_model::by_name("power10_v2.0").unwrap(), Arc::new(Partition::new(memory.clone()))));
-    cases.iter().map(|c| one(&mut vcpu, &memory, c)).collect()
+    let mut vcpu = make(Parts::lone(cpu_model::by_name("power10_v2.0").unwrap(), Arc::new(Partition::new(memory.clone()))));
+    cases.iter().map(|c| one(&mut *vcpu, &memory, c)).collect()
 }
 
-fn one(vcpu: &mut Interp, memory: &GuestMemory, case: &Case) -> Outcome {
+fn one(vcpu: &mut dyn Vcpu, memory: &GuestMemory, case: &Case) -> Outcome {
     let code = case.words();
     let at = image::code_at(case.slot);
     let bytes: Vec<u8> = code.iter().flat_map(|w| w.to_le_bytes()).collect();

@@ -11,6 +11,10 @@ pub mod world;
 use super::input::Input;
 use program::Program;
 use spapr::accel::AccelKind;
+#[cfg(target_arch = "x86_64")]
+use spapr::accel::tcg::Options;
+#[cfg(target_arch = "x86_64")]
+use spapr::accel::tcg::Tcg;
 use world::End;
 use world::World;
 
@@ -25,8 +29,27 @@ pub struct Candidate {
 }
 
 /// Everything that must do what the interpreter does.
-pub const CANDIDATES: &[Candidate] =
-    &[Candidate { name: "interpreter, a few instructions at a time", make: || World::new(AccelKind::Interp), step: 7 }];
+pub const CANDIDATES: &[Candidate] = &[
+    Candidate { name: "interpreter, a few instructions at a time", make: || World::new(AccelKind::Interp), step: 7 },
+    #[cfg(target_arch = "x86_64")]
+    Candidate { name: "translator", make: || World::new(AccelKind::Tcg), step: BUDGET },
+    #[cfg(target_arch = "x86_64")]
+    Candidate { name: "translator, some instructions at a time", make: || World::new(AccelKind::Tcg), step: 23 },
+    #[cfg(target_arch = "x86_64")]
+    Candidate {
+        name: "translator, an instruction a block",
+        make: || translating(Options { longest: 1, ..Options::default() }),
+        step: BUDGET,
+    },
+    #[cfg(target_arch = "x86_64")]
+    Candidate { name: "translator with little room", make: || translating(Options { buffer: 0, ..Options::default() }), step: BUDGET },
+];
+
+/// A world that runs the translator with these options.
+#[cfg(target_arch = "x86_64")]
+fn translating(options: Options) -> World {
+    World::with(move |parts| Box::new(Tcg::new(parts, options).expect("this host has it")))
+}
 
 /// The interpreter.
 pub fn reference() -> World {

@@ -72,7 +72,7 @@ pub struct World {
 impl World {
     /// A world whose vCPU is of this kind.
     pub fn new(kind: AccelKind) -> World {
-        World::with(move |parts| kind.create(parts))
+        World::with(move |parts| kind.create(parts).expect("this host has it"))
     }
 
     /// A world whose vCPU is made in a special way.

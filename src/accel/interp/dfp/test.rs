@@ -38,13 +38,13 @@ pub const FUNCTIONS: &[(&str, Run)] = &[
 
 fn compare(c: &mut Core, i: Insn, layout: &Layout, signals: Signals) -> Step {
     let result = decimal::compare(&get(c, layout, i.fra()), &get(c, layout, i.frb()), signals);
-    c.cr.0[i.bf()] = result.value as u8;
+    c.set_cr(i.bf(), result.value as u8);
     fpscr::comparison(c, result).finish(c)
 }
 
 /// Four bits into the CR field and FPCC.
 fn answer(c: &mut Core, i: Insn, field: u8) -> Step {
-    c.cr.0[i.bf()] = field;
+    c.set_cr(i.bf(), field);
     c.fpscr.0 = (c.fpscr.0 & !fpscr::FPCC) | (u64::from(field) << 12);
     Ok(())
 }

@@ -40,7 +40,7 @@ fn compared(c: &mut Core, i: Insn, order: Ordering) -> Step {
         Ordering::Equal => EQ,
     };
     let so = c.xer.so;
-    c.cr.0[i.bf()] = bit | so;
+    c.set_cr(i.bf(), bit | so);
     Ok(())
 }
 
@@ -65,14 +65,14 @@ fn cmprb(c: &mut Core, i: Insn) -> Step {
     let b = (c.gpr[i.rb()] as u32).to_be_bytes();
     let v = c.gpr[i.ra()] as u8;
     let inside = (b[3]..=b[2]).contains(&v) || (i.l() != 0 && (b[1]..=b[0]).contains(&v));
-    c.cr.0[i.bf()] = if inside { GT } else { 0 };
+    c.set_cr(i.bf(), if inside { GT } else { 0 });
     Ok(())
 }
 
 /// cmpeqb: CR\[BF\] GT ← whether the low byte of RA is among the bytes of RB.
 fn cmpeqb(c: &mut Core, i: Insn) -> Step {
     let found = c.gpr[i.rb()].to_be_bytes().contains(&(c.gpr[i.ra()] as u8));
-    c.cr.0[i.bf()] = if found { GT } else { 0 };
+    c.set_cr(i.bf(), if found { GT } else { 0 });
     Ok(())
 }
 

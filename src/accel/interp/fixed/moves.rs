@@ -32,7 +32,7 @@ fn one_field(i: Insn) -> Option<usize> {
 /// mfocrf: RT ← one field of CR in its place, the rest 0. With several fields named RT is undefined: it stays.
 fn mfocrf(c: &mut Core, i: Insn) -> Step {
     if let Some(n) = one_field(i) {
-        c.gpr[i.rt()] = u64::from(c.cr.0[n]) << (28 - 4 * n);
+        c.gpr[i.rt()] = u64::from(c.cr.field(n)) << (28 - 4 * n);
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ fn mfocrf(c: &mut Core, i: Insn) -> Step {
 fn mtcrf(c: &mut Core, i: Insn) -> Step {
     let from = Cr::unpack(c.gpr[i.rt()] as u32);
     for n in (0..8).filter(|n| i.fxm() & (0x80 >> n) != 0) {
-        c.cr.0[n] = from.0[n];
+        c.set_cr(n, from.field(n));
     }
     Ok(())
 }
@@ -49,27 +49,27 @@ fn mtcrf(c: &mut Core, i: Insn) -> Step {
 /// mtocrf: one CR field ← (RS). With several fields named CR is undefined: it stays.
 fn mtocrf(c: &mut Core, i: Insn) -> Step {
     if let Some(n) = one_field(i) {
-        c.cr.0[n] = Cr::unpack(c.gpr[i.rt()] as u32).0[n];
+        c.set_cr(n, Cr::unpack(c.gpr[i.rt()] as u32).field(n));
     }
     Ok(())
 }
 
 /// mcrxr: CR\[BF\] ← SO, OV, CA, 0; then those are cleared (ISA 2.01 I).
 fn mcrxr(c: &mut Core, i: Insn) -> Step {
-    c.cr.0[i.bf()] = (c.xer.so << 3) | (c.xer.ov << 2) | (c.xer.ca << 1);
+    c.set_cr(i.bf(), (c.xer.so << 3) | (c.xer.ov << 2) | (c.xer.ca << 1));
     (c.xer.so, c.xer.ov, c.xer.ca) = (0, 0, 0);
     Ok(())
 }
 
 /// mcrxrx: CR\[BF\] ← OV, OV32, CA, CA32.
 fn mcrxrx(c: &mut Core, i: Insn) -> Step {
-    c.cr.0[i.bf()] = (c.xer.ov << 3) | (c.xer.ov32 << 2) | (c.xer.ca << 1) | c.xer.ca32;
+    c.set_cr(i.bf(), (c.xer.ov << 3) | (c.xer.ov32 << 2) | (c.xer.ca << 1) | c.xer.ca32);
     Ok(())
 }
 
 /// setb: RT ← -1, 1 or 0 for less, greater, neither in CR\[BFA\].
 fn setb(c: &mut Core, i: Insn) -> Step {
-    let f = c.cr.0[i.bfa()];
+    let f = c.cr.field(i.bfa());
     c.gpr[i.rt()] = if f & LT != 0 { u64::MAX } else { u64::from(f & GT != 0) };
     Ok(())
 }

@@ -40,7 +40,7 @@ fn lqarx(c: &mut Core, i: Insn) -> Step {
 fn told<T: Scalar>(c: &mut Core, ea: u64, v: T) -> Step {
     let stored = c.store_conditional(ea, v)?;
     let so = c.xer.so;
-    c.cr.0[0] = so | if stored { EQ } else { 0 };
+    c.set_cr(0, so | if stored { EQ } else { 0 });
     Ok(())
 }
 

@@ -52,20 +52,26 @@ fn compare<T: Lane>(c: &mut Core, i: Insn, f: impl Fn(T, T) -> bool) -> Step {
 #[inline(always)]
 pub fn record(c: &mut Core, i: Insn, v: Vsr) {
     if i.field(21, 21) != 0 {
-        c.cr.0[6] = match v.value() {
-            0 => EQ,
-            u128::MAX => LT,
-            _ => 0,
-        };
+        c.set_cr(
+            6,
+            match v.value() {
+                0 => EQ,
+                u128::MAX => LT,
+                _ => 0,
+            },
+        );
     }
 }
 
 /// vcmpuq, vcmpsq: CR field BF from a quadword comparison (ISA 3.1).
 fn field(c: &mut Core, i: Insn, o: Ordering) -> Step {
-    c.cr.0[i.bf()] = match o {
-        Ordering::Less => LT,
-        Ordering::Greater => GT,
-        Ordering::Equal => EQ,
-    };
+    c.set_cr(
+        i.bf(),
+        match o {
+            Ordering::Less => LT,
+            Ordering::Greater => GT,
+            Ordering::Equal => EQ,
+        },
+    );
     Ok(())
 }

@@ -233,7 +233,7 @@ fn finish_plain(c: &mut Core, i: Insn, n: Option<Number>) -> Step {
 }
 
 fn conclude(c: &mut Core, i: Insn, v: Option<Vsr>, condition: u8) -> Step {
-    c.cr.0[6] = condition;
+    c.set_cr(6, condition);
     v.map_or(Ok(()), |v| set(c, i, v))
 }
 

@@ -130,7 +130,7 @@ fn vcmpbfp(c: &mut Core, i: Insn) -> Step {
         (u32::from(above) << 31) | (u32::from(below) << 30)
     });
     if i.field(21, 21) != 0 {
-        c.cr.0[6] = if v.value() == 0 { EQ } else { 0 };
+        c.set_cr(6, if v.value() == 0 { EQ } else { 0 });
     }
     set(c, i, v)
 }

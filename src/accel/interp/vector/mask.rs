@@ -60,7 +60,7 @@ fn count<T: Copy + PartialOrd + Default>(c: &mut Core, i: Insn, elements: impl A
 /// CR6 of the string instructions' record forms: bit 2, a null was found.
 fn record_null(c: &mut Core, i: Insn, found: Option<usize>) {
     if i.field(21, 21) != 0 {
-        c.cr.0[6] = if found.is_some() { EQ } else { 0 };
+        c.set_cr(6, if found.is_some() { EQ } else { 0 });
     }
 }
 

@@ -68,11 +68,14 @@ fn reversed<T: Lane>(c: &mut Core, i: Insn, f: fn(T) -> T) -> Step {
 /// xvtlsbb: bit 0 of BF if the last bits of all bytes are ones, bit 2 if all are zeros (ISA 3.1 I 7.6).
 fn xvtlsbb(c: &mut Core, i: Insn) -> Step {
     const LAST: u128 = u128::MAX / 255;
-    c.cr.0[i.bf()] = match c.vsr[i.xb()].value() & LAST {
-        LAST => LT,
-        0 => EQ,
-        _ => 0,
-    };
+    c.set_cr(
+        i.bf(),
+        match c.vsr[i.xb()].value() & LAST {
+            LAST => LT,
+            0 => EQ,
+            _ => 0,
+        },
+    );
     Ok(())
 }
 

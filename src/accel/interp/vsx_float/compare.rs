@@ -71,7 +71,7 @@ fn vb(c: &Core, i: Insn) -> u128 {
 
 /// A relation into a CR field and FPCC.
 fn to_cr(c: &mut Core, i: Insn, result: Rounded<Relation>) -> Step {
-    c.cr.0[i.bf()] = result.value as u8;
+    c.set_cr(i.bf(), result.value as u8);
     fpscr::comparison(c, result).finish(c)
 }
 
@@ -145,18 +145,21 @@ fn mask_each<F: Lane>(c: &mut Core, i: Insn, test: Test) -> Step {
         c.vsr[i.xt()] = mask;
     }
     if i.field(21, 21) != 0 {
-        c.cr.0[6] = match mask.value() {
-            0 => 2,
-            u128::MAX => 8,
-            _ => 0,
-        };
+        c.set_cr(
+            6,
+            match mask.value() {
+                0 => 2,
+                u128::MAX => 8,
+                _ => 0,
+            },
+        );
     }
     verdict.finish(c)
 }
 
 /// A test's four bits into a CR field; FPSCR is untouched.
 fn tested(c: &mut Core, i: Insn, field: u8) -> Step {
-    c.cr.0[i.bf()] = field;
+    c.set_cr(i.bf(), field);
     Ok(())
 }
 
@@ -190,7 +193,7 @@ fn class_to_cr<F: Format>(c: &mut Core, i: Insn, bits: F::Bits, last: u8) -> Ste
     let sign = if classify::<F>(bits).0 == Sign::Negative { 8 } else { 0 };
     let matches = if class_bit::<F>(bits) & i.field(9, 15) != 0 { 2 } else { 0 };
     let field = sign | matches | last;
-    c.cr.0[i.bf()] = field;
+    c.set_cr(i.bf(), field);
     c.fpscr.0 = (c.fpscr.0 & !fpscr::FPCC) | (u64::from(field) << 12);
     Ok(())
 }

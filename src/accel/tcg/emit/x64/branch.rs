@@ -1,0 +1,163 @@
+//! Branches (ISA I 2.4).
+
+use super::CTR;
+use super::Cold;
+use super::Emitter;
+use super::Form;
+use super::LR;
+use super::Order;
+use super::PAGE;
+use super::Template;
+use super::cr_bit;
+use crate::isa::Insn;
+use dynasmrt::DynamicLabel;
+use dynasmrt::DynasmApi;
+use dynasmrt::DynasmLabelApi;
+use dynasmrt::dynasm;
+
+/// The templates of this subject.
+pub const TEMPLATES: &[(&str, Template)] = &[("b", b), ("bc", bc), ("bclr", bclr), ("bcctr", bcctr)];
+
+/// The word in this page (or beyond) that a relative branch goes to; `None` for an absolute one.
+fn target(e: &Emitter<'_>, i: Insn, displacement: u64) -> Option<i64> {
+    (i.aa() == 0).then(|| i64::from(e.block[e.index].0) + (displacement as i64 >> 2))
+}
+
+/// Whether a conditional branch ends its block: it goes back, as loops do, or its target is nowhere near.
+pub fn ends(slot: u16, i: Insn) -> bool {
+    always(i.bo()) || i.lk() != 0 || i.aa() != 0 || (i.bd() as i64) <= 0 || !(0..1024).contains(&(i64::from(slot) + (i.bd() as i64 >> 2)))
+}
+
+/// Branch always.
+fn always(bo: u32) -> bool {
+    bo & 0x14 == 0x14
+}
+
+impl Emitter<'_> {
+    /// LR ← the address of the next instruction. Uses rax.
+    fn link(&mut self, i: Insn) {
+        if i.lk() != 0 {
+            let next = i32::from(self.block[self.index].0) * 4 + 4;
+            dynasm!(self.a ; mov rax, [rbp + PAGE] ; add rax, next ; mov [rbp + LR], rax);
+        }
+    }
+
+    /// Jumps to `not` unless the condition holds. CTR is decremented if BO says so.
+    fn unless(&mut self, i: Insn, not: DynamicLabel) {
+        let bo = i.bo();
+        if bo & 4 == 0 {
+            dynasm!(self.a ; sub QWORD [rbp + CTR], 1);
+            match bo & 2 {
+                0 => dynasm!(self.a ; jz =>not),
+                _ => dynasm!(self.a ; jnz =>not),
+            }
+            self.shown = None;
+        }
+        if bo & 0x10 == 0 {
+            self.on_bit(i.bi(), bo & 8 == 0, not);
+        }
+    }
+
+    /// Jumps to `to` if CR bit `n` is `set`.
+    #[expect(clippy::fn_params_excessive_bools, reason = "a bit's value")]
+    fn on_bit(&mut self, n: usize, set: bool, to: DynamicLabel) {
+        match (self.shown, n & 3, set) {
+            (Some((f, Order::Signed)), 0, true) if f == n >> 2 => dynasm!(self.a ; jl =>to),
+            (Some((f, Order::Signed)), 0, false) if f == n >> 2 => dynasm!(self.a ; jge =>to),
+            (Some((f, Order::Signed)), 1, true) if f == n >> 2 => dynasm!(self.a ; jg =>to),
+            (Some((f, Order::Signed)), 1, false) if f == n >> 2 => dynasm!(self.a ; jle =>to),
+            (Some((f, Order::Unsigned)), 0, true) if f == n >> 2 => dynasm!(self.a ; jb =>to),
+            (Some((f, Order::Unsigned)), 0, false) if f == n >> 2 => dynasm!(self.a ; jae =>to),
+            (Some((f, Order::Unsigned)), 1, true) if f == n >> 2 => dynasm!(self.a ; ja =>to),
+            (Some((f, Order::Unsigned)), 1, false) if f == n >> 2 => dynasm!(self.a ; jbe =>to),
+            (Some((f, _)), 2, true) if f == n >> 2 => dynasm!(self.a ; je =>to),
+            (Some((f, _)), 2, false) if f == n >> 2 => dynasm!(self.a ; jne =>to),
+            (_, _, true) => dynasm!(self.a ; cmp BYTE [rbp + cr_bit(n)], 0 ; jne =>to),
+            (_, _, false) => dynasm!(self.a ; cmp BYTE [rbp + cr_bit(n)], 0 ; je =>to),
+        }
+    }
+
+    /// Goes to the address in rax.
+    fn go_indirect(&mut self) {
+        let from = i32::from(self.block[self.index].0) * 4;
+        dynasm!(self.a ; mov rcx, rax ; mov rax, [rbp + PAGE]);
+        self.leave_page(Some(from));
+        dynasm!(self.a ; mov rax, rcx ; jmp extern self.stubs.indirect);
+    }
+
+    /// Where the instruction after this one is.
+    fn next_word(&self) -> i64 {
+        i64::from(self.block[self.index].0) + 1
+    }
+}
+
+fn b(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let Some(to) = target(e, i, i.li()) else { return Form::Step };
+    e.link(i);
+    e.go(to, Some(e.index));
+    Form::Done
+}
+
+fn bc(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let Some(to) = target(e, i, i.bd()) else { return Form::Step };
+    let index = e.index;
+    if always(i.bo()) {
+        e.link(i);
+        e.go(to, Some(index));
+        return Form::Done;
+    }
+    if i.lk() != 0 {
+        e.shown = None;
+        e.link(i);
+    }
+    let not = e.a.new_dynamic_label();
+    if e.block[index].1.ends {
+        e.unless(i, not);
+        e.go(to, Some(index));
+        dynasm!(e.a ; =>not);
+        let next = e.next_word();
+        e.go(next, None);
+        return Form::Done;
+    }
+    // In the middle of a block: taken is the way out.
+    let taken = e.a.new_dynamic_label();
+    if i.bo() & 0x14 == 4 {
+        e.on_bit(i.bi(), i.bo() & 8 != 0, taken);
+    } else {
+        e.unless(i, not);
+        dynasm!(e.a ; jmp =>taken ; =>not);
+    }
+    e.cold.push(Cold::Side { from: taken, index, target: to });
+    Form::Done
+}
+
+fn bclr(e: &mut Emitter<'_>, i: Insn) -> Form {
+    indirect(e, i, LR)
+}
+
+/// bcctr; the form that decrements CTR is rare.
+fn bcctr(e: &mut Emitter<'_>, i: Insn) -> Form {
+    if i.bo() & 4 == 0 { Form::Step } else { indirect(e, i, CTR) }
+}
+
+fn indirect(e: &mut Emitter<'_>, i: Insn, register: i32) -> Form {
+    let not = e.a.new_dynamic_label();
+    if !always(i.bo()) {
+        e.unless(i, not);
+    }
+    if i.lk() != 0 {
+        let next = i32::from(e.block[e.index].0) * 4 + 4;
+        dynasm!(e.a ; mov rcx, [rbp + register] ; mov rax, [rbp + PAGE] ; add rax, next ; mov [rbp + LR], rax ; mov rax, rcx);
+    } else {
+        dynasm!(e.a ; mov rax, [rbp + register]);
+    }
+    dynasm!(e.a ; and rax, -4);
+    e.go_indirect();
+    dynasm!(e.a ; =>not);
+    if !always(i.bo()) {
+        e.link(i);
+        let next = e.next_word();
+        e.go(next, None);
+    }
+    Form::Done
+}

@@ -1,0 +1,122 @@
+//! Compares, condition register logic and selection (ISA I 2.5, 3.3.10, 3.3.12).
+
+use super::Emitter;
+use super::Form;
+use super::Order;
+use super::RAX;
+use super::RCX;
+use super::Template;
+use super::cr_bit;
+use super::cr_field;
+use crate::isa::Insn;
+use dynasmrt::DynasmApi;
+use dynasmrt::dynasm;
+
+/// The templates of this subject.
+#[rustfmt::skip] // A subject per line.
+pub const TEMPLATES: &[(&str, Template)] = &[
+    ("cmpi", |e, i| immediate(e, i, Order::Signed)), ("cmpli", |e, i| immediate(e, i, Order::Unsigned)),
+    ("cmp", |e, i| registers(e, i, Order::Signed)), ("cmpl", |e, i| registers(e, i, Order::Unsigned)),
+    ("isel", isel), ("mcrf", mcrf),
+    ("crand", |e, i| logic(e, i, Bits::And)), ("crnand", |e, i| logic(e, i, Bits::Nand)),
+    ("cror", |e, i| logic(e, i, Bits::Or)), ("crnor", |e, i| logic(e, i, Bits::Nor)),
+    ("crxor", |e, i| logic(e, i, Bits::Xor)), ("creqv", |e, i| logic(e, i, Bits::Eqv)),
+    ("crandc", |e, i| logic(e, i, Bits::Andc)), ("crorc", |e, i| logic(e, i, Bits::Orc)),
+    ("setbc", |e, i| set_if(e, i, 1, 0)), ("setbcr", |e, i| set_if(e, i, 0, 1)),
+    ("setnbc", |e, i| set_if(e, i, u64::MAX, 0)), ("setnbcr", |e, i| set_if(e, i, 0, u64::MAX)),
+];
+
+fn immediate(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
+    let b = match order {
+        Order::Signed => i.si() as i32,
+        Order::Unsigned => i.ui() as i32,
+    };
+    let a = e.src(i.ra(), RAX);
+    match (i.l(), b) {
+        (0, 0) => dynasm!(e.a ; test Rd(a), Rd(a)),
+        (_, 0) => dynasm!(e.a ; test Rq(a), Rq(a)),
+        (0, _) => dynasm!(e.a ; cmp Rd(a), b),
+        _ => dynasm!(e.a ; cmp Rq(a), b),
+    }
+    e.order(i.bf(), order);
+    Form::Done
+}
+
+fn registers(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
+    let (a, b) = (e.src(i.ra(), RAX), e.src(i.rb(), RCX));
+    match i.l() {
+        0 => dynasm!(e.a ; cmp Rd(a), Rd(b)),
+        _ => dynasm!(e.a ; cmp Rq(a), Rq(b)),
+    }
+    e.order(i.bf(), order);
+    Form::Done
+}
+
+fn isel(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get(i.rb(), RAX);
+    if i.ra() == 0 {
+        dynasm!(e.a ; xor ecx, ecx);
+        dynasm!(e.a ; cmp BYTE [rbp + cr_bit(i.rc_field())], 0 ; cmovne rax, rcx);
+    } else {
+        let a = e.src(i.ra(), RCX);
+        dynasm!(e.a ; cmp BYTE [rbp + cr_bit(i.rc_field())], 0 ; cmovne rax, Rq(a));
+    }
+    e.put(i.rt(), RAX);
+    Form::Done
+}
+
+fn set_if(e: &mut Emitter<'_>, i: Insn, set: u64, clear: u64) -> Form {
+    e.constant(RAX, clear);
+    e.constant(RCX, set);
+    dynasm!(e.a ; cmp BYTE [rbp + cr_bit(i.bi())], 0 ; cmovne rax, rcx);
+    e.put(i.rt(), RAX);
+    Form::Done
+}
+
+fn mcrf(e: &mut Emitter<'_>, i: Insn) -> Form {
+    dynasm!(e.a ; mov eax, [rbp + cr_field(i.bfa())] ; mov [rbp + cr_field(i.bf())], eax);
+    Form::Done
+}
+
+/// The functions of two bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bits {
+    And,
+    Nand,
+    Or,
+    Nor,
+    Xor,
+    Eqv,
+    Andc,
+    Orc,
+}
+
+fn logic(e: &mut Emitter<'_>, i: Insn, f: Bits) -> Form {
+    let (a, b, t) = (cr_bit(i.ba()), cr_bit(i.bb()), cr_bit(i.bt()));
+    // Two of them serve as constants.
+    match f {
+        Bits::Xor if a == b => {
+            dynasm!(e.a ; mov BYTE [rbp + t], 0);
+            return Form::Done;
+        }
+        Bits::Eqv if a == b => {
+            dynasm!(e.a ; mov BYTE [rbp + t], 1);
+            return Form::Done;
+        }
+        Bits::And | Bits::Nand | Bits::Or | Bits::Nor | Bits::Xor | Bits::Eqv | Bits::Andc | Bits::Orc => {}
+    }
+    dynasm!(e.a ; movzx eax, BYTE [rbp + b]);
+    if matches!(f, Bits::Andc | Bits::Orc) {
+        dynasm!(e.a ; xor eax, 1);
+    }
+    match f {
+        Bits::And | Bits::Nand | Bits::Andc => dynasm!(e.a ; and al, [rbp + a]),
+        Bits::Or | Bits::Nor | Bits::Orc => dynasm!(e.a ; or al, [rbp + a]),
+        Bits::Xor | Bits::Eqv => dynasm!(e.a ; xor al, [rbp + a]),
+    }
+    if matches!(f, Bits::Nand | Bits::Nor | Bits::Eqv) {
+        dynasm!(e.a ; xor eax, 1);
+    }
+    dynasm!(e.a ; mov [rbp + t], al);
+    Form::Done
+}

@@ -1,0 +1,383 @@
+//! Arithmetic without carry, multiplication, division, logic, sign extension, counting (ISA I 3.3.9, 3.3.13).
+//!
+//! The forms with the overflow bit are left to the interpreter, and so are divisions without a result.
+
+use super::Emitter;
+use super::Form;
+use super::PAGE;
+use super::RAX;
+use super::RCX;
+use super::RDX;
+use super::Template;
+use crate::isa::Insn;
+use dynasmrt::DynasmApi;
+use dynasmrt::DynasmLabelApi;
+use dynasmrt::dynasm;
+
+/// The templates of this subject.
+#[rustfmt::skip] // A subject per line.
+pub const TEMPLATES: &[(&str, Template)] = &[
+    ("addi", |e, i| add_constant(e, i, i.si() as i32)), ("addis", |e, i| add_constant(e, i, (i.si() << 16) as i32)), ("addpcis", addpcis),
+    ("add", add), ("subf", subf), ("neg", neg),
+    ("mulli", mulli), ("mulld", mulld), ("mullw", mullw), ("mulhd", mulhd), ("mulhdu", mulhdu), ("mulhw", mulhw), ("mulhwu", mulhwu),
+    ("maddld", maddld),
+    ("divd", |e, i| divide(e, i, Width::Double, Give::Quotient)), ("divw", |e, i| divide(e, i, Width::Word, Give::Quotient)),
+    ("modsd", |e, i| divide(e, i, Width::Double, Give::Remainder)), ("modsw", |e, i| divide(e, i, Width::Word, Give::Remainder)),
+    ("divdu", |e, i| divide_unsigned(e, i, Width::Double, Give::Quotient)), ("divwu", |e, i| divide_unsigned(e, i, Width::Word, Give::Quotient)),
+    ("modud", |e, i| divide_unsigned(e, i, Width::Double, Give::Remainder)), ("moduw", |e, i| divide_unsigned(e, i, Width::Word, Give::Remainder)),
+    ("andi.", |e, i| and_constant(e, i, i.ui() as i32)), ("andis.", |e, i| and_constant(e, i, (i.ui() << 16) as i32)),
+    ("ori", |e, i| with_constant(e, i, Logic::Or, i.ui())), ("oris", |e, i| with_constant(e, i, Logic::Or, i.ui() << 16)),
+    ("xori", |e, i| with_constant(e, i, Logic::Xor, i.ui())), ("xoris", |e, i| with_constant(e, i, Logic::Xor, i.ui() << 16)),
+    ("and", |e, i| logic(e, i, Logic::And, After::Nothing)), ("nand", |e, i| logic(e, i, Logic::And, After::Not)),
+    ("or", |e, i| logic(e, i, Logic::Or, After::Nothing)), ("nor", |e, i| logic(e, i, Logic::Or, After::Not)),
+    ("xor", |e, i| logic(e, i, Logic::Xor, After::Nothing)), ("eqv", |e, i| logic(e, i, Logic::Xor, After::Not)),
+    ("andc", |e, i| complement(e, i, Logic::And)), ("orc", |e, i| complement(e, i, Logic::Or)),
+    ("extsb", extsb), ("extsh", extsh), ("extsw", extsw),
+    ("cntlzw", |e, i| { e.get_word(i.rt(), RAX); dynasm!(e.a ; lzcnt eax, eax); counted(e, i) }),
+    ("cntlzd", |e, i| { let s = e.src(i.rt(), RAX); dynasm!(e.a ; lzcnt rax, Rq(s)); counted(e, i) }),
+    ("cnttzw", |e, i| { e.get_word(i.rt(), RAX); dynasm!(e.a ; tzcnt eax, eax); counted(e, i) }),
+    ("cnttzd", |e, i| { let s = e.src(i.rt(), RAX); dynasm!(e.a ; tzcnt rax, Rq(s)); counted(e, i) }),
+    ("popcntd", |e, i| { let s = e.src(i.rt(), RAX); dynasm!(e.a ; popcnt rax, Rq(s)); e.put(i.ra(), RAX); Form::Done }),
+    ("brd", |e, i| { e.get(i.rt(), RAX); dynasm!(e.a ; bswap rax); e.put(i.ra(), RAX); Form::Done }),
+];
+
+/// RT ← (RA|0) + a constant.
+fn add_constant(e: &mut Emitter<'_>, i: Insn, n: i32) -> Form {
+    let d = e.dst(i.rt(), RAX);
+    if i.ra() == 0 {
+        e.constant(d, n as i64 as u64);
+    } else {
+        let a = e.src(i.ra(), RAX);
+        match n {
+            0 if a == d => {}
+            0 => dynasm!(e.a ; mov Rq(d), Rq(a)),
+            _ if a == d => dynasm!(e.a ; add Rq(d), n),
+            _ if i8::try_from(n).is_ok() => dynasm!(e.a ; lea Rq(d), [BYTE Rq(a) + n as i8]),
+            _ => dynasm!(e.a ; lea Rq(d), [Rq(a) + n]),
+        }
+    }
+    e.put(i.rt(), d);
+    Form::Done
+}
+
+fn addpcis(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let next = i32::from(e.block[e.index].0) * 4 + 4;
+    dynasm!(e.a ; mov rax, [rbp + PAGE] ; add rax, next ; add rax, (i.si_dx() << 16) as i32);
+    e.put(i.rt(), RAX);
+    Form::Done
+}
+
+fn add(e: &mut Emitter<'_>, i: Insn) -> Form {
+    if i.oe() != 0 {
+        return Form::Step;
+    }
+    let (a, b) = (e.src(i.ra(), RAX), e.src(i.rb(), RCX));
+    let d = e.dst(i.rt(), RAX);
+    dynasm!(e.a ; lea Rq(d), [Rq(a) + Rq(b)]);
+    e.put(i.rt(), d);
+    e.record(i, d);
+    Form::Done
+}
+
+/// RT ← (RB) - (RA).
+fn subf(e: &mut Emitter<'_>, i: Insn) -> Form {
+    if i.oe() != 0 {
+        return Form::Step;
+    }
+    let (a, d) = (e.src(i.ra(), RCX), e.dst(i.rt(), RAX));
+    if d == a {
+        e.get(i.rb(), RAX);
+        dynasm!(e.a ; sub rax, Rq(a));
+        e.put(i.rt(), RAX);
+        e.record(i, RAX);
+    } else {
+        e.get(i.rb(), d);
+        dynasm!(e.a ; sub Rq(d), Rq(a));
+        e.put(i.rt(), d);
+        e.record(i, d);
+    }
+    Form::Done
+}
+
+fn neg(e: &mut Emitter<'_>, i: Insn) -> Form {
+    if i.oe() != 0 {
+        return Form::Step;
+    }
+    let d = e.dst(i.rt(), RAX);
+    e.get(i.ra(), d);
+    dynasm!(e.a ; neg Rq(d));
+    e.put(i.rt(), d);
+    e.record(i, d);
+    Form::Done
+}
+
+fn mulli(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let (a, d) = (e.src(i.ra(), RAX), e.dst(i.rt(), RAX));
+    dynasm!(e.a ; imul Rq(d), Rq(a), i.si() as i32);
+    e.put(i.rt(), d);
+    Form::Done
+}
+
+fn mulld(e: &mut Emitter<'_>, i: Insn) -> Form {
+    if i.oe() != 0 {
+        return Form::Step;
+    }
+    e.get(i.ra(), RAX);
+    let b = e.src(i.rb(), RCX);
+    dynasm!(e.a ; imul rax, Rq(b));
+    e.put(i.rt(), RAX);
+    e.record(i, RAX);
+    Form::Done
+}
+
+fn mullw(e: &mut Emitter<'_>, i: Insn) -> Form {
+    if i.oe() != 0 {
+        return Form::Step;
+    }
+    e.get_signed_word(i.ra(), RAX);
+    e.get_signed_word(i.rb(), RCX);
+    dynasm!(e.a ; imul rax, rcx);
+    e.put(i.rt(), RAX);
+    e.record(i, RAX);
+    Form::Done
+}
+
+fn mulhd(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get(i.ra(), RAX);
+    let b = e.src(i.rb(), RCX);
+    dynasm!(e.a ; imul Rq(b));
+    e.put(i.rt(), RDX);
+    e.record(i, RDX);
+    Form::Done
+}
+
+fn mulhdu(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get(i.ra(), RAX);
+    let b = e.src(i.rb(), RCX);
+    dynasm!(e.a ; mul Rq(b));
+    e.put(i.rt(), RDX);
+    e.record(i, RDX);
+    Form::Done
+}
+
+fn mulhw(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get_signed_word(i.ra(), RAX);
+    e.get_signed_word(i.rb(), RCX);
+    dynasm!(e.a ; imul rax, rcx ; shr rax, 32);
+    e.put(i.rt(), RAX);
+    e.record(i, RAX);
+    Form::Done
+}
+
+fn mulhwu(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get_word(i.ra(), RAX);
+    e.get_word(i.rb(), RCX);
+    dynasm!(e.a ; imul rax, rcx ; shr rax, 32);
+    e.put(i.rt(), RAX);
+    e.record(i, RAX);
+    Form::Done
+}
+
+fn maddld(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get(i.ra(), RAX);
+    let b = e.src(i.rb(), RCX);
+    dynasm!(e.a ; imul rax, Rq(b));
+    let c = e.src(i.rc_field(), RCX);
+    dynasm!(e.a ; add rax, Rq(c));
+    e.put(i.rt(), RAX);
+    Form::Done
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Word,
+    Double,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Give {
+    Quotient,
+    Remainder,
+}
+
+/// The result of a division: eax or rax, edx or rdx. A remainder of signed words is sign-extended.
+fn give(e: &mut Emitter<'_>, i: Insn, give: Give) -> Form {
+    let from = if give == Give::Quotient { RAX } else { RDX };
+    e.put(i.rt(), from);
+    if give == Give::Quotient {
+        e.record(i, from);
+    }
+    Form::Done
+}
+
+/// Whether the instruction is a quotient with the overflow bit, which other rows do not have.
+fn checked(i: Insn, give: Give) -> bool {
+    give == Give::Quotient && i.oe() != 0
+}
+
+/// Signed. A divisor of 0 or -1 is the interpreter's, which knows when there is no result.
+fn divide(e: &mut Emitter<'_>, i: Insn, width: Width, what: Give) -> Form {
+    if checked(i, what) {
+        return Form::Step;
+    }
+    let rare = e.fallback();
+    e.get(i.rb(), RCX);
+    e.get(i.ra(), RAX);
+    match width {
+        Width::Double => dynasm!(e.a ; lea rdx, [rcx + 1] ; cmp rdx, 1 ; jbe =>rare ; cqo ; idiv rcx),
+        Width::Word => dynasm!(e.a ; lea edx, [rcx + 1] ; cmp edx, 1 ; jbe =>rare ; cdq ; idiv ecx),
+    }
+    if width == Width::Word {
+        // idiv of words has zeroed the high halves.
+        if what == Give::Remainder {
+            dynasm!(e.a ; movsxd rdx, edx);
+        }
+    }
+    give(e, i, what)
+}
+
+fn divide_unsigned(e: &mut Emitter<'_>, i: Insn, width: Width, what: Give) -> Form {
+    if checked(i, what) {
+        return Form::Step;
+    }
+    let rare = e.fallback();
+    e.get(i.rb(), RCX);
+    e.get(i.ra(), RAX);
+    match width {
+        Width::Double => dynasm!(e.a ; test rcx, rcx ; jz =>rare ; xor edx, edx ; div rcx),
+        Width::Word => dynasm!(e.a ; test ecx, ecx ; jz =>rare ; xor edx, edx ; div ecx),
+    }
+    give(e, i, what)
+}
+
+/// andi., andis.
+fn and_constant(e: &mut Emitter<'_>, i: Insn, n: i32) -> Form {
+    e.get_word(i.rt(), RAX);
+    dynasm!(e.a ; and eax, n);
+    e.put(i.ra(), RAX);
+    // The mask is unsigned: the result is a number of 32 bits in 64.
+    dynasm!(e.a ; test rax, rax);
+    e.order(0, super::Order::Signed);
+    Form::Done
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Logic {
+    And,
+    Or,
+    Xor,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    Nothing,
+    Not,
+}
+
+/// ori, oris, xori, xoris.
+fn with_constant(e: &mut Emitter<'_>, i: Insn, f: Logic, n: u64) -> Form {
+    if n == 0 {
+        if i.ra() != i.rt() {
+            let s = e.src(i.rt(), RAX);
+            e.put(i.ra(), s);
+        }
+        return Form::Done;
+    }
+    let d = e.dst(i.ra(), RAX);
+    if d == RAX || i.ra() != i.rt() {
+        e.get(i.rt(), d);
+    }
+    if let Ok(n) = i32::try_from(n) {
+        match f {
+            Logic::Xor => dynasm!(e.a ; xor Rq(d), n),
+            Logic::Or | Logic::And => dynasm!(e.a ; or Rq(d), n),
+        }
+    } else {
+        e.constant(RCX, n);
+        apply(e, f, d, RCX);
+    }
+    e.put(i.ra(), d);
+    Form::Done
+}
+
+fn apply(e: &mut Emitter<'_>, f: Logic, d: u8, s: u8) {
+    match f {
+        Logic::And => dynasm!(e.a ; and Rq(d), Rq(s)),
+        Logic::Or => dynasm!(e.a ; or Rq(d), Rq(s)),
+        Logic::Xor => dynasm!(e.a ; xor Rq(d), Rq(s)),
+    }
+}
+
+/// RA ← f((RS), (RB)), perhaps inverted.
+fn logic(e: &mut Emitter<'_>, i: Insn, f: Logic, after: After) -> Form {
+    let d = e.dst(i.ra(), RAX);
+    if i.rt() == i.rb() && f != Logic::Xor {
+        // mr and not.
+        if d != e.src(i.rt(), d) {
+            e.get(i.rt(), d);
+        }
+    } else if i.ra() == i.rb() {
+        // All three commute.
+        let s = e.src(i.rt(), RCX);
+        if d == RAX {
+            e.get(i.rb(), RAX);
+        }
+        apply(e, f, d, s);
+    } else {
+        let b = e.src(i.rb(), RCX);
+        if d == RAX || i.ra() != i.rt() {
+            e.get(i.rt(), d);
+        }
+        apply(e, f, d, b);
+    }
+    if after == After::Not {
+        dynasm!(e.a ; not Rq(d));
+    }
+    e.put(i.ra(), d);
+    e.record(i, d);
+    Form::Done
+}
+
+/// RA ← f((RS), ¬(RB)).
+fn complement(e: &mut Emitter<'_>, i: Insn, f: Logic) -> Form {
+    e.get(i.rb(), RAX);
+    dynasm!(e.a ; not rax);
+    let s = e.src(i.rt(), RCX);
+    apply(e, f, RAX, s);
+    e.put(i.ra(), RAX);
+    e.record(i, RAX);
+    Form::Done
+}
+
+fn extsb(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get_word(i.rt(), RAX);
+    let d = e.dst(i.ra(), RAX);
+    dynasm!(e.a ; movsx Rq(d), al);
+    extended(e, i, d)
+}
+
+fn extsh(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.get_word(i.rt(), RAX);
+    let d = e.dst(i.ra(), RAX);
+    dynasm!(e.a ; movsx Rq(d), ax);
+    extended(e, i, d)
+}
+
+fn extsw(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let d = e.dst(i.ra(), RAX);
+    e.get_signed_word(i.rt(), d);
+    extended(e, i, d)
+}
+
+fn extended(e: &mut Emitter<'_>, i: Insn, d: u8) -> Form {
+    e.put(i.ra(), d);
+    e.record(i, d);
+    Form::Done
+}
+
+/// RA ← rax, a count.
+fn counted(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.put(i.ra(), RAX);
+    e.record(i, RAX);
+    Form::Done
+}

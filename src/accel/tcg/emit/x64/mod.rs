@@ -1,0 +1,501 @@
+//! The emitter for x86-64: one pass over a block's instructions, each by its template.
+//!
+//! # Where things are
+//!
+//! `rbp` points into the vCPU ([`Core`]), r15 holds the fuel, ten guest registers live in host registers ([`PINNED`]) in all translated code, so
+//! that blocks follow each other without moving anything. `rax`, `rcx`, `rdx` and the xmm registers are free for templates. Everything else is in the vCPU, in the form that the
+//! interpreter uses, so that calling an instruction's function takes storing and loading the pinned registers and nothing else.
+//!
+//! # Adding a template
+//!
+//! Write a function of type [`Template`] into a file of its subject, and a line with its mnemonic into that file's `TEMPLATES`, which is
+//! listed in [`CHAPTERS`]. It emits code that does for the registers what the interpreter's function does, and returns [`Form::Done`]; for a form that it does not cover
+//! it emits *nothing* and returns [`Form::Step`], and the function is called. It may use:
+//!
+//! * [`Emitter::src`] (a host register that holds a GPR), [`Emitter::dst`] and [`Emitter::put`] (to write one), [`Emitter::at_vsr`] and its kin (where things
+//!   are from rbp), and `dynasm!(e.a; …)` for everything else;
+//! * [`Emitter::fallback`]: a label; code that jumps there has the whole instruction done by its function instead, which is how rare operands are left to it. Nothing
+//!   architected may have been changed before such a jump;
+//! * [`memory`]'s `load` and `store` parts for whatever accesses storage.
+//!
+//! What a template may not do: keep anything in a scratch register beyond its end, change the stack pointer, call anything. A row with the trait `ENDS`, and
+//! whatever changes MSR or translation, must not have one, except the branches.
+
+mod atomic;
+pub(in crate::accel::tcg) mod branch;
+mod carry;
+mod compare;
+mod integer;
+mod memory;
+mod moves;
+mod quad;
+mod rotate;
+pub(in crate::accel::tcg) mod stubs;
+
+pub use stubs::Stubs;
+
+use crate::accel::interp::Core;
+use crate::accel::interp::block::Decoded;
+use crate::accel::tcg::exec;
+use crate::cpu::CpuState;
+use crate::cpu::Cr;
+use crate::cpu::Xer;
+use crate::isa::Insn;
+use crate::isa::Isa;
+use crate::isa::Row;
+use dynasmrt::DynamicLabel;
+use dynasmrt::DynasmApi;
+use dynasmrt::DynasmLabelApi;
+use dynasmrt::VecAssembler;
+use dynasmrt::dynasm;
+use dynasmrt::x64::X64Relocation;
+use std::collections::HashMap;
+use std::mem::offset_of;
+use std::sync::OnceLock;
+
+/// Emits one instruction.
+pub type Template = fn(&mut Emitter<'_>, Insn) -> Form;
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// The code is emitted.
+    Done,
+    /// Not covered, and nothing emitted: the interpreter's function does it.
+    Step,
+}
+
+/// The templates of every chapter, by mnemonic.
+#[rustfmt::skip] // Names in order.
+static CHAPTERS: &[&[(&str, Template)]] = &[
+    atomic::TEMPLATES, branch::TEMPLATES, carry::TEMPLATES, compare::TEMPLATES, integer::TEMPLATES, memory::TEMPLATES, moves::TEMPLATES, quad::TEMPLATES,
+    rotate::TEMPLATES,
+];
+
+/// The template of a row.
+fn template(row: &'static Row) -> Option<Template> {
+    static BY_ROW: OnceLock<HashMap<usize, Template>> = OnceLock::new();
+    let by_row = BY_ROW.get_or_init(|| {
+        let named: HashMap<_, _> = CHAPTERS.iter().flat_map(|c| c.iter().copied()).collect();
+        crate::isa::table::rows().filter_map(|r| named.get(r.name).map(|t| (&raw const *r as usize, *t))).collect()
+    });
+    by_row.get(&(&raw const *row as usize)).copied()
+}
+
+/// Host registers by number.
+pub(in crate::accel::tcg) const RAX: u8 = 0;
+pub(in crate::accel::tcg) const RCX: u8 = 1;
+pub(in crate::accel::tcg) const RDX: u8 = 2;
+
+/// Guest registers that live in host registers.
+pub const PINNED: [(usize, u8); 10] = [(1, 3), (3, 6), (4, 7), (5, 8), (6, 9), (7, 10), (8, 11), (9, 12), (10, 13), (31, 14)];
+
+/// The host register of each guest register, if it has one.
+const HOST: [Option<u8>; 32] = {
+    let mut t = [None; 32];
+    let mut k = 0;
+    while k < PINNED.len() {
+        t[PINNED[k].0] = Some(PINNED[k].1);
+        k += 1;
+    }
+    t
+};
+
+/// Distances from rbp, which points at GPR 16 so that all GPRs are near.
+const BIAS: usize = offset_of!(Core, state) + offset_of!(CpuState, gpr) + 128;
+const STATE: i32 = offset_of!(Core, state) as i32 - BIAS as i32;
+const CR: i32 = STATE + offset_of!(CpuState, cr) as i32;
+const XER: i32 = STATE + offset_of!(CpuState, xer) as i32;
+const SO: i32 = XER + offset_of!(Xer, so) as i32;
+const CA: i32 = XER + offset_of!(Xer, ca) as i32;
+const CA32: i32 = XER + offset_of!(Xer, ca32) as i32;
+const LR: i32 = STATE + offset_of!(CpuState, lr) as i32;
+const CTR: i32 = STATE + offset_of!(CpuState, ctr) as i32;
+const NIP: i32 = STATE + offset_of!(CpuState, nip) as i32;
+const VSR: i32 = STATE + offset_of!(CpuState, vsr) as i32;
+const SPRS: i32 = STATE + offset_of!(CpuState, spr) as i32;
+const READ: i32 = offset_of!(Core, tlb.read) as i32 - BIAS as i32;
+const WRITE: i32 = offset_of!(Core, tlb.write) as i32 - BIAS as i32;
+const DATA: i32 = offset_of!(Core, tlb.data) as i32 - BIAS as i32;
+const FETCH: i32 = offset_of!(Core, tlb.fetch) as i32 - BIAS as i32;
+const FUEL: i32 = offset_of!(Core, words.fuel) as i32 - BIAS as i32;
+const PAGE: i32 = offset_of!(Core, words.page) as i32 - BIAS as i32;
+const BRANCH: i32 = offset_of!(Core, words.branch) as i32 - BIAS as i32;
+const BRANCH_PAGE: i32 = offset_of!(Core, words.branch_page) as i32 - BIAS as i32;
+const JUMPS: i32 = offset_of!(Core, words.jumps) as i32 - BIAS as i32;
+const FLAGS: i32 = offset_of!(Core, words.flags) as i32 - BIAS as i32;
+
+const RESERVED: i32 = offset_of!(Core, words.reserved) as i32 - BIAS as i32;
+const RESERVED_AT: i32 = offset_of!(Core, words.reserved_at) as i32 - BIAS as i32;
+const RESERVED_BYTES: i32 = offset_of!(Core, words.reserved_bytes) as i32 - BIAS as i32;
+const RESERVED_VALUE: i32 = offset_of!(Core, words.reserved_value) as i32 - BIAS as i32;
+const TRIED_AT: i32 = offset_of!(Core, words.tried_at) as i32 - BIAS as i32;
+
+/// The byte of CR bit `n`, from rbp.
+fn cr_bit(n: usize) -> i32 {
+    CR + Cr::place(n) as i32
+}
+
+/// The four bytes of CR field `n`, from rbp.
+fn cr_field(n: usize) -> i32 {
+    cr_bit(4 * n + 3)
+}
+
+/// An SPR without a field of its own, from rbp.
+fn spr_at(n: usize) -> i32 {
+    SPRS + 8 * n as i32
+}
+
+/// How the host's flags tell the order that a compare found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Order {
+    Signed,
+    Unsigned,
+}
+
+/// Where a jump between blocks goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Offset of the jump's distance in the code.
+    pub at: u32,
+    /// Offset of the code that asks for the link to be made.
+    pub stub: u32,
+    /// Offset of the tag that the target's page and context are compared with; 0 for a link inside the page.
+    pub tag_at: u32,
+    /// Word in the target page.
+    pub slot: u16,
+    /// Target page less this page, in pages.
+    pub pages: i32,
+}
+
+/// Code that is not in the way of the usual.
+enum Cold {
+    /// The interpreter's function does the instruction; then on at `back`.
+    Step { from: DynamicLabel, back: DynamicLabel, index: usize },
+    /// The store before `back` hit flags, whose address is in rax.
+    Stored { from: DynamicLabel, back: DynamicLabel, index: usize },
+    /// A branch out of the middle, taken.
+    Side { from: DynamicLabel, index: usize, target: i64 },
+    /// Asks for link `number`.
+    Ask { from: DynamicLabel, number: usize },
+}
+
+/// Emits one block.
+pub struct Emitter<'a> {
+    /// The assembler.
+    pub a: VecAssembler<X64Relocation>,
+    stubs: &'a Stubs,
+    block: &'a [(u16, Decoded)],
+    /// Index of the instruction being emitted.
+    index: usize,
+    little_endian: bool,
+    /// The edition has CA32.
+    carry32: bool,
+    core: &'a Core,
+    cold: Vec<Cold>,
+    links: Vec<Link>,
+    /// Which CR field the host's flags still show, and how.
+    shown: Option<(usize, Order)>,
+    fallback: Option<DynamicLabel>,
+}
+
+/// One block's code.
+pub struct Code {
+    /// To be placed where the assembler was told.
+    pub bytes: Vec<u8>,
+    /// The links out of it; their offsets are from the start of the code.
+    pub links: Vec<Link>,
+    /// Instructions without a template.
+    pub steps: u32,
+}
+
+/// Emits `block`, to be placed at `base`; the numbers of its links begin at `first_link`.
+pub fn emit(c: &Core, stubs: &Stubs, base: usize, block: &[(u16, Decoded)], first_link: usize) -> Code {
+    let mut e = Emitter {
+        a: VecAssembler::new_with_capacity(base, 128 * block.len() + 128, 0, 0, 64, 0, 64),
+        stubs,
+        block,
+        index: 0,
+        little_endian: c.little_endian,
+        core: c,
+        carry32: c.model.isa >= Isa::V3_0,
+        cold: Vec::with_capacity(32),
+        links: Vec::with_capacity(8),
+        shown: None,
+        fallback: None,
+    };
+    let steps = e.whole(first_link);
+    let mut bytes = e.a.finalize().expect("labels are bound and near");
+    for l in &e.links {
+        let distance = l.stub.wrapping_sub(l.at + 4);
+        bytes[l.at as usize..][..4].copy_from_slice(&distance.to_le_bytes());
+    }
+    Code { bytes, links: e.links, steps }
+}
+
+impl Emitter<'_> {
+    fn whole(&mut self, first_link: usize) -> u32 {
+        let n = self.block.len() as i32;
+        let dry = self.a.new_dynamic_label();
+        dynasm!(self.a ; sub r15, n ; js =>dry);
+        let mut steps = 0;
+        let mut open = true;
+        for index in 0..self.block.len() {
+            self.index = index;
+            let d = &self.block[index].1;
+            let shown = self.shown;
+            let form = d.row.and_then(template).map_or(Form::Step, |t| t(self, d.op.insn));
+            if self.shown == shown {
+                self.shown = None;
+            }
+            if form == Form::Step {
+                self.shown = None;
+                steps += 1;
+                self.step(if d.ends { Then::Look } else { Then::GoOn });
+            }
+            open = !d.ends;
+            if let Some(from) = self.fallback.take() {
+                self.shown = None;
+                let back = self.a.new_dynamic_label();
+                dynasm!(self.a ; =>back);
+                self.cold.push(Cold::Step { from, back, index });
+            }
+        }
+        if open {
+            let last = &self.block[self.block.len() - 1];
+            let next = i64::from(last.0) + last.1.op.insn.len() as i64 / 4;
+            self.go(next, None);
+        }
+        self.rest(first_link);
+        let offset = i32::from(self.block[0].0) * 4;
+        dynasm!(self.a ; =>dry ; add r15, n ; mov ecx, offset ; jmp extern self.stubs.fuel);
+        steps
+    }
+
+    /// The cold code.
+    fn rest(&mut self, first_link: usize) {
+        let mut k = 0;
+        while k < self.cold.len() {
+            match self.cold[k] {
+                Cold::Step { from, back, index } => {
+                    self.index = index;
+                    dynasm!(self.a ; =>from);
+                    self.step(Then::GoOn);
+                    dynasm!(self.a ; jmp =>back);
+                }
+                Cold::Stored { from, back, index } => {
+                    self.index = index;
+                    let position = exec::position(u32::from(self.block[index].0) * 4, self.refund()) as i32;
+                    dynasm!(self.a ; =>from ; mov ecx, position ; call extern self.stubs.stored ; jmp =>back);
+                }
+                Cold::Side { from, index, target } => {
+                    self.index = index;
+                    let refund = self.refund() as i32;
+                    dynasm!(self.a ; =>from ; add r15, refund);
+                    self.go(target, Some(index));
+                }
+                Cold::Ask { from, number } => {
+                    dynasm!(self.a ; =>from);
+                    self.links[number].stub = self.a.offset().0 as u32;
+                    let why = exec::LINK as i32 + (first_link + number) as i32;
+                    dynasm!(self.a ; mov eax, why ; jmp extern self.stubs.leave);
+                }
+            }
+            k += 1;
+        }
+    }
+
+    /// Fuel that the instructions after this one would have used.
+    fn refund(&self) -> u32 {
+        (self.block.len() - 1 - self.index) as u32
+    }
+
+    /// Calls the interpreter's function of the present instruction.
+    fn step(&mut self, then: Then) {
+        let (slot, d) = &self.block[self.index];
+        let position = exec::position(u32::from(*slot) * 4, self.refund()) as i32;
+        let run = d.op.run as *const () as usize as i64;
+        dynasm!(self.a ; mov eax, position ; mov rdx, QWORD run);
+        if d.op.insn.is_prefixed() {
+            let image = d.op.insn.0 as i64;
+            dynasm!(self.a ; mov rcx, QWORD image);
+        } else {
+            let image = d.op.insn.0 as i32;
+            dynasm!(self.a ; mov ecx, image);
+        }
+        match then {
+            Then::GoOn => dynasm!(self.a ; call extern self.stubs.step),
+            Then::Look => dynasm!(self.a ; jmp extern self.stubs.step_and_look),
+        }
+    }
+
+    /// Goes on at word `target` of this page, or of another one; `branch` is the branch that goes there, for CFAR.
+    fn go(&mut self, target: i64, branch: Option<usize>) {
+        let number = self.links.len();
+        let ask = self.a.new_dynamic_label();
+        let from = branch.map(|index| i32::from(self.block[index].0) * 4);
+        let (pages, slot) = (target.div_euclid(1024) as i32, target.rem_euclid(1024) as u16);
+        let mut tag_at = 0;
+        if pages == 0 {
+            if let Some(from) = from {
+                dynasm!(self.a ; mov DWORD [rbp + BRANCH], from);
+            }
+        } else {
+            dynasm!(self.a ; mov rax, [rbp + PAGE]);
+            self.leave_page(from);
+            dynasm!(self.a ; add rax, pages << 12 ; mov rcx, rax ; or rcx, [rbp + FETCH]);
+            dynasm!(self.a ; mov rdx, QWORD 0);
+            tag_at = self.a.offset().0 as u32 - 8;
+            dynasm!(self.a ; cmp rcx, rdx ; jne =>ask ; mov [rbp + PAGE], rax);
+        }
+        dynasm!(self.a ; .u8 0xe9 ; .i32 0);
+        let at = self.a.offset().0 as u32 - 4;
+        self.links.push(Link { at, stub: 0, tag_at, slot, pages });
+        self.cold.push(Cold::Ask { from: ask, number });
+    }
+
+    /// Keeps what CFAR needs to know of this page, whose address is in rax, before another one is entered. Uses rcx.
+    fn leave_page(&mut self, branch: Option<i32>) {
+        if let Some(from) = branch {
+            let from = from | crate::accel::interp::core::FAR_BRANCH as i32;
+            dynasm!(self.a ; mov [rbp + BRANCH_PAGE], rax ; mov DWORD [rbp + BRANCH], from);
+            return;
+        }
+        let far = crate::accel::interp::core::FAR_BRANCH as i32;
+        dynasm!(self.a
+            ; mov rcx, [rbp + BRANCH_PAGE]
+            ; test DWORD [rbp + BRANCH], far
+            ; cmovz rcx, rax
+            ; mov [rbp + BRANCH_PAGE], rcx
+            ; or DWORD [rbp + BRANCH], far
+        );
+    }
+
+    /// The label to jump to for having the present instruction done by its interpreter function.
+    pub fn fallback(&mut self) -> DynamicLabel {
+        match self.fallback {
+            Some(label) => label,
+            None => {
+                let label = self.a.new_dynamic_label();
+                self.fallback = Some(label);
+                label
+            }
+        }
+    }
+
+    /// A host register that holds GPR `n`: its own, or `scratch`, into which it is loaded. Not to be changed unless it is `scratch`.
+    pub fn src(&mut self, n: usize, scratch: u8) -> u8 {
+        HOST[n].unwrap_or_else(|| {
+            self.load_gpr(scratch, n);
+            scratch
+        })
+    }
+
+    /// Loads GPR `n` into `host`, which may then be changed.
+    pub fn get(&mut self, n: usize, host: u8) {
+        match HOST[n] {
+            Some(own) => dynasm!(self.a ; mov Rq(host), Rq(own)),
+            None => self.load_gpr(host, n),
+        }
+    }
+
+    /// Loads the low word of GPR `n` into `host`, zero-extended.
+    pub fn get_word(&mut self, n: usize, host: u8) {
+        let near = gpr_at(n);
+        match HOST[n] {
+            Some(own) => dynasm!(self.a ; mov Rd(host), Rd(own)),
+            None => dynasm!(self.a ; mov Rd(host), [BYTE rbp + near]),
+        }
+    }
+
+    /// Loads the low word of GPR `n` into `host`, sign-extended.
+    pub fn get_signed_word(&mut self, n: usize, host: u8) {
+        let near = gpr_at(n);
+        match HOST[n] {
+            Some(own) => dynasm!(self.a ; movsxd Rq(host), Rd(own)),
+            None => dynasm!(self.a ; movsxd Rq(host), DWORD [BYTE rbp + near]),
+        }
+    }
+
+    /// The host register to compute GPR `n` in: its own, or `scratch`. [`Emitter::put`] must follow. Sources must have been used before it is written.
+    pub fn dst(&self, n: usize, scratch: u8) -> u8 {
+        HOST[n].unwrap_or(scratch)
+    }
+
+    /// GPR `n` ← `host`.
+    pub fn put(&mut self, n: usize, host: u8) {
+        match HOST[n] {
+            Some(own) if own == host => {}
+            Some(own) => dynasm!(self.a ; mov Rq(own), Rq(host)),
+            None => {
+                let near = gpr_at(n);
+                dynasm!(self.a ; mov [BYTE rbp + near], Rq(host));
+            }
+        }
+    }
+
+    fn load_gpr(&mut self, host: u8, n: usize) {
+        let near = gpr_at(n);
+        dynasm!(self.a ; mov Rq(host), [BYTE rbp + near]);
+    }
+
+    /// `host` ← `value`, in the shortest way that leaves the flags alone.
+    pub fn constant(&mut self, host: u8, value: u64) {
+        if let Ok(v) = u32::try_from(value) {
+            dynasm!(self.a ; mov Rd(host), v as i32);
+        } else if let Ok(v) = i32::try_from(value as i64) {
+            dynasm!(self.a ; mov Rq(host), v);
+        } else {
+            dynasm!(self.a ; mov Rq(host), QWORD value as i64);
+        }
+    }
+
+    /// Where VSR `n` is, from rbp: doubleword 0, then doubleword 1, each in the host's byte order.
+    pub fn at_vsr(n: usize) -> i32 {
+        VSR + 16 * n as i32
+    }
+
+    /// CR field `n` from the host's flags after a comparison. Uses rax; the flags stay.
+    fn order(&mut self, n: usize, order: Order) {
+        let (lt, gt, eq) = (cr_bit(4 * n), cr_bit(4 * n + 1), cr_bit(4 * n + 2));
+        match order {
+            Order::Signed => dynasm!(self.a ; setl [rbp + lt] ; setg [rbp + gt]),
+            Order::Unsigned => dynasm!(self.a ; setb [rbp + lt] ; seta [rbp + gt]),
+        }
+        let so = cr_bit(4 * n + 3);
+        dynasm!(self.a ; sete [rbp + eq] ; movzx eax, BYTE [rbp + SO] ; mov [rbp + so], al);
+        self.shown = Some((n, order));
+    }
+
+    /// CR0 for a result in `host`, if the instruction has its record bit on.
+    fn record(&mut self, i: Insn, host: u8) {
+        if i.rc() != 0 {
+            dynasm!(self.a ; test Rq(host), Rq(host));
+            self.order(0, Order::Signed);
+        }
+    }
+}
+
+/// What follows the call of an interpreter function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Look,
+}
+
+/// Where GPR `n` is, from rbp.
+fn gpr_at(n: usize) -> i8 {
+    (8 * n as i32 - 128) as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_has_a_row() {
+        for (name, _) in CHAPTERS.iter().flat_map(|c| c.iter()) {
+            assert!(crate::isa::table::rows().any(|r| r.name == *name), "template {name} has no row");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Loads and stores of vector and floating-point registers, and moves and logic of whole vectors (ISA I 4.6.2, 6.7, 7.6).
+//!
+//! A register is two doublewords, the more significant first, each in the host's order. A little-endian quadword comes with the less significant first, so that loading it swaps
+//! them; the forms that load elements differ in what else they swap. Big-endian doublewords are reversed one by one.
+
+use super::Emitter;
+use super::Form;
+use super::RAX;
+use super::RDX;
+use super::Template;
+use super::memory::Ea;
+use crate::isa::Insn;
+use dynasmrt::DynasmApi;
+use dynasmrt::dynasm;
+
+/// The templates of this subject.
+#[rustfmt::skip] // A subject per line.
+pub const TEMPLATES: &[(&str, Template)] = &[
+    ("lvx", |e, i| load(e, i, Ea::X, i.frt() + 32, Order::Aligned)), ("lvxl", |e, i| load(e, i, Ea::X, i.frt() + 32, Order::Aligned)),
+    ("stvx", |e, i| store(e, i, Ea::X, i.frt() + 32, Order::Aligned)), ("stvxl", |e, i| store(e, i, Ea::X, i.frt() + 32, Order::Aligned)),
+    ("lxv", |e, i| load(e, i, Ea::D(i.dq() as i32), i.xt_dq(), Order::Whole)), ("stxv", |e, i| store(e, i, Ea::D(i.dq() as i32), i.xt_dq(), Order::Whole)),
+    ("lxvx", |e, i| load(e, i, Ea::X, i.xt(), Order::Whole)), ("stxvx", |e, i| store(e, i, Ea::X, i.xt(), Order::Whole)),
+    ("lxvd2x", |e, i| load(e, i, Ea::X, i.xt(), Order::Doubles)), ("stxvd2x", |e, i| store(e, i, Ea::X, i.xt(), Order::Doubles)),
+    ("lxvw4x", |e, i| load(e, i, Ea::X, i.xt(), Order::Words)), ("stxvw4x", |e, i| store(e, i, Ea::X, i.xt(), Order::Words)),
+    ("lfd", |e, i| load_double(e, i, Ea::D(i.si() as i32), i.frt(), Update::No)), ("lfdx", |e, i| load_double(e, i, Ea::X, i.frt(), Update::No)),
+    ("lfdu", |e, i| load_double(e, i, Ea::D(i.si() as i32), i.frt(), Update::Yes)), ("lfdux", |e, i| load_double(e, i, Ea::X, i.frt(), Update::Yes)),
+    ("lxsdx", |e, i| load_double(e, i, Ea::X, i.xt(), Update::No)), ("lxsd", |e, i| load_double(e, i, Ea::D(i.ds() as i32), i.frt() + 32, Update::No)),
+    ("stfd", |e, i| store_double(e, i, Ea::D(i.si() as i32), i.frt(), Update::No)), ("stfdx", |e, i| store_double(e, i, Ea::X, i.frt(), Update::No)),
+    ("stfdu", |e, i| store_double(e, i, Ea::D(i.si() as i32), i.frt(), Update::Yes)), ("stfdux", |e, i| store_double(e, i, Ea::X, i.frt(), Update::Yes)),
+    ("stxsdx", |e, i| store_double(e, i, Ea::X, i.xt(), Update::No)), ("stxsd", |e, i| store_double(e, i, Ea::D(i.ds() as i32), i.frt() + 32, Update::No)),
+    ("xxlor", |e, i| logic(e, i.xt(), i.xa(), i.xb(), Logic::Or)), ("xxlxor", |e, i| logic(e, i.xt(), i.xa(), i.xb(), Logic::Xor)),
+    ("xxland", |e, i| logic(e, i.xt(), i.xa(), i.xb(), Logic::And)), ("xxlandc", |e, i| logic(e, i.xt(), i.xa(), i.xb(), Logic::Andc)),
+    ("vor", |e, i| vector(e, i, Logic::Or)), ("vxor", |e, i| vector(e, i, Logic::Xor)),
+    ("vand", |e, i| vector(e, i, Logic::And)), ("vandc", |e, i| vector(e, i, Logic::Andc)),
+    ("xxpermdi", xxpermdi),
+    ("mfvsrd", |e, i| { dynasm!(e.a ; mov rax, [rbp + Emitter::at_vsr(i.xt())]); e.put(i.ra(), RAX); Form::Done }),
+    ("mfvsrld", |e, i| { dynasm!(e.a ; mov rax, [rbp + Emitter::at_vsr(i.xt()) + 8]); e.put(i.ra(), RAX); Form::Done }),
+    ("mtvsrd", mtvsrd), ("mtvsrdd", mtvsrdd),
+];
+
+/// What a little-endian access does to the order of the register.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// One number of 128 bits, at an address whose low four bits are ignored.
+    Aligned,
+    /// One number of 128 bits.
+    Whole,
+    /// Two doublewords.
+    Doubles,
+    /// Four words.
+    Words,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Update {
+    No,
+    Yes,
+}
+
+/// rax ← the host address of the quadword, to be read.
+fn address(e: &mut Emitter<'_>, i: Insn, ea: Ea, order: Order) {
+    e.ea(i, ea);
+    if order == Order::Aligned {
+        dynasm!(e.a ; and rax, -16);
+    }
+}
+
+/// xmm0 ← xmm0 in the register's order, from storage's, or the other way.
+fn arrange(e: &mut Emitter<'_>, order: Order) {
+    match order {
+        Order::Aligned | Order::Whole => dynasm!(e.a ; pshufd xmm0, xmm0, 0x4e),
+        Order::Doubles => {}
+        Order::Words => dynasm!(e.a ; pshufd xmm0, xmm0, 0xb1u8 as i8),
+    }
+}
+
+fn load(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, order: Order) -> Form {
+    if !e.little_endian && order == Order::Words {
+        return Form::Step;
+    }
+    let at = Emitter::at_vsr(register);
+    address(e, i, ea, order);
+    e.translate_read(16);
+    if e.little_endian {
+        dynasm!(e.a ; movdqu xmm0, [rax]);
+        arrange(e, order);
+        dynasm!(e.a ; movdqa [rbp + at], xmm0);
+    } else {
+        dynasm!(e.a ; movbe rcx, [rax] ; movbe rdx, [rax + 8] ; mov [rbp + at], rcx ; mov [rbp + at + 8], rdx);
+    }
+    Form::Done
+}
+
+fn store(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, order: Order) -> Form {
+    if !e.little_endian && order == Order::Words {
+        return Form::Step;
+    }
+    let at = Emitter::at_vsr(register);
+    address(e, i, ea, order);
+    e.translate_write(16);
+    if e.little_endian {
+        dynasm!(e.a ; movdqa xmm0, [rbp + at]);
+        arrange(e, order);
+        dynasm!(e.a ; movdqu [rax], xmm0);
+    } else {
+        dynasm!(e.a ; mov rcx, [rbp + at] ; mov rdx, [rbp + at + 8] ; movbe [rax], rcx ; movbe [rax + 8], rdx);
+    }
+    e.written(RAX);
+    Form::Done
+}
+
+/// Doubleword 0 ← a doubleword; doubleword 1 ← 0.
+fn load_double(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, update: Update) -> Form {
+    if update == Update::Yes && i.ra() == 0 {
+        return Form::Step;
+    }
+    let at = Emitter::at_vsr(register);
+    e.ea(i, ea);
+    e.translate_read(8);
+    match e.little_endian {
+        true => dynasm!(e.a ; mov rdx, [rax]),
+        false => dynasm!(e.a ; movbe rdx, [rax]),
+    }
+    dynasm!(e.a ; mov [rbp + at], rdx ; mov QWORD [rbp + at + 8], 0);
+    if update == Update::Yes {
+        e.update(i, ea);
+    }
+    Form::Done
+}
+
+fn store_double(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, update: Update) -> Form {
+    if update == Update::Yes && i.ra() == 0 {
+        return Form::Step;
+    }
+    let at = Emitter::at_vsr(register);
+    e.ea(i, ea);
+    e.translate_write(8);
+    dynasm!(e.a ; mov rdx, [rbp + at]);
+    match e.little_endian {
+        true => dynasm!(e.a ; mov [rax], rdx),
+        false => dynasm!(e.a ; movbe [rax], rdx),
+    }
+    if update == Update::Yes {
+        dynasm!(e.a ; mov rdx, rax);
+        e.update(i, ea);
+        e.written(RDX);
+    } else {
+        e.written(RAX);
+    }
+    Form::Done
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Logic {
+    And,
+    Andc,
+    Or,
+    Xor,
+}
+
+fn vector(e: &mut Emitter<'_>, i: Insn, f: Logic) -> Form {
+    logic(e, i.frt() + 32, i.fra() + 32, i.frb() + 32, f)
+}
+
+fn logic(e: &mut Emitter<'_>, t: usize, a: usize, b: usize, f: Logic) -> Form {
+    let [t, a, b] = [t, a, b].map(Emitter::at_vsr);
+    match f {
+        Logic::And => dynasm!(e.a ; movdqa xmm0, [rbp + a] ; pand xmm0, [rbp + b]),
+        Logic::Andc => dynasm!(e.a ; movdqa xmm0, [rbp + b] ; pandn xmm0, [rbp + a]),
+        Logic::Or if a == b => dynasm!(e.a ; movdqa xmm0, [rbp + a]),
+        Logic::Or => dynasm!(e.a ; movdqa xmm0, [rbp + a] ; por xmm0, [rbp + b]),
+        Logic::Xor if a == b => dynasm!(e.a ; pxor xmm0, xmm0),
+        Logic::Xor => dynasm!(e.a ; movdqa xmm0, [rbp + a] ; pxor xmm0, [rbp + b]),
+    }
+    dynasm!(e.a ; movdqa [rbp + t], xmm0);
+    Form::Done
+}
+
+/// XT ← one doubleword of XA and one of XB.
+fn xxpermdi(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let [t, a, b] = [i.xt(), i.xa(), i.xb()].map(Emitter::at_vsr);
+    let dm = i.field(22, 23) as i32;
+    dynasm!(e.a
+        ; mov rax, [rbp + a + 8 * (dm >> 1)]
+        ; mov rcx, [rbp + b + 8 * (dm & 1)]
+        ; mov [rbp + t], rax
+        ; mov [rbp + t + 8], rcx
+    );
+    Form::Done
+}
+
+/// Doubleword 0 ← RA; doubleword 1 ← 0.
+fn mtvsrd(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let at = Emitter::at_vsr(i.xt());
+    let s = e.src(i.ra(), RAX);
+    dynasm!(e.a ; mov [rbp + at], Rq(s) ; mov QWORD [rbp + at + 8], 0);
+    Form::Done
+}
+
+/// Doubleword 0 ← (RA|0), doubleword 1 ← RB.
+fn mtvsrdd(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let at = Emitter::at_vsr(i.xt());
+    if i.ra() == 0 {
+        dynasm!(e.a ; mov QWORD [rbp + at], 0);
+    } else {
+        let s = e.src(i.ra(), RAX);
+        dynasm!(e.a ; mov [rbp + at], Rq(s));
+    }
+    let s = e.src(i.rb(), RAX);
+    dynasm!(e.a ; mov [rbp + at + 8], Rq(s));
+    Form::Done
+}

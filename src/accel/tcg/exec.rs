@@ -1,0 +1,138 @@
+//! The border between Rust and translated code: how it is entered, and the few functions that it calls.
+//!
+//! The functions never unwind through translated frames: a panic in one is caught, carried over the border and goes on behind it.
+// UNSAFETY: calls code made at run time, and is called by it with a pointer to the vCPU.
+#![expect(unsafe_code, reason = "calls into and out of translated code; see docs/safety.md")]
+
+use crate::accel::interp::Core;
+use crate::accel::interp::Run;
+use crate::accel::interp::Trap;
+use crate::accel::interp::core::FAR_BRANCH;
+use crate::accel::interp::core::NO_BRANCH;
+use crate::cpu::state::Reservation;
+use crate::isa::Insn;
+use crate::isa::spr;
+use crate::units::Ra;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::panic::resume_unwind;
+
+/// Fuel is used up.
+pub const FUEL: u32 = 0;
+/// An instruction failed with an interrupt.
+pub const INTERRUPT: u32 = 1;
+/// An instruction leaves guest code.
+pub const EXIT: u32 = 2;
+/// An instruction that may change anything was executed: the run loop is to look.
+pub const LOOK: u32 = 3;
+/// NIP is the target of a branch that the jump cache does not know.
+pub const INDIRECT: u32 = 4;
+/// From here on: the number of a link that is not made yet.
+pub const LINK: u32 = 8;
+
+/// What `position` of [`step`] holds: offset in the page, and fuel to give back if the instruction fails.
+pub fn position(offset: u32, refund: u32) -> u32 {
+    offset | (refund << 12)
+}
+
+/// Executes the translated code at `code` until it comes back; says why it did.
+///
+/// `enter` is the entry stub, made by `emit`.
+pub fn enter(core: &mut Core, enter: usize, code: usize) -> u32 {
+    // SAFETY: the stub has this type: it saves what the C calling convention wants saved, and touches the vCPU (at the distances that were computed by
+    // `offset_of!`), RAM through TLB entries and its own stack.
+    let enter: extern "C" fn(*mut Core, usize) -> u32 = unsafe { std::mem::transmute(enter) };
+    let why = enter(core, code);
+    settle(core);
+    if let Some(panic) = core.words.panic.take() {
+        resume_unwind(panic);
+    }
+    why
+}
+
+/// Brings up to date what translated code keeps apart: CFAR and the reservation.
+fn settle(core: &mut Core) {
+    let branch = std::mem::replace(&mut core.words.branch, NO_BRANCH);
+    if branch != NO_BRANCH {
+        let page = if branch & FAR_BRANCH != 0 { core.words.branch_page } else { core.words.page };
+        core.spr[spr::CFAR] = page + u64::from(branch & !FAR_BRANCH);
+    }
+    if std::mem::take(&mut core.words.reserved) {
+        let (ea, raw) = (core.words.reserved_at, core.words.reserved_value);
+        let value = match (core.words.reserved_bytes, core.little_endian) {
+            (4, false) => u128::from((raw as u32).swap_bytes()),
+            (_, false) => u128::from(raw.swap_bytes()),
+            (_, true) => u128::from(raw),
+        };
+        let bytes = core.words.reserved_bytes as u8;
+        core.reservation = (bytes != 0).then_some(Reservation { ea, bytes, value });
+    }
+}
+
+/// Counts a call of `run`.
+fn count(core: &mut Core, run: usize) {
+    core.words.steps += 1;
+    let table = &mut core.words.steps_of;
+    let mask = table.len() - 1;
+    let mut at = (run >> 4) & mask;
+    // There are fewer functions than entries.
+    while table[at].0 != run && table[at].0 != 0 {
+        at = (at + 1) & mask;
+    }
+    table[at].0 = run;
+    table[at].1 += 1;
+}
+
+/// An instruction by its interpreter function, for translated code: 0 if the code may go on, else why it must come back.
+///
+/// # Safety
+/// Called by translated code only: `core` is the vCPU that executes it, to which nobody else holds a reference meanwhile, and `run` a [`Run`].
+pub unsafe extern "C" fn step(core: *mut Core, position: u32, run: usize, insn: u64) -> u32 {
+    // SAFETY: by contract; `enter` gave its exclusive reference up to the code.
+    let core = unsafe { &mut *core };
+    count(core, run);
+    // SAFETY: by contract.
+    let run: Run = unsafe { std::mem::transmute(run) };
+    let insn = Insn(insn);
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        settle(core);
+        core.cia = core.words.page + u64::from(position & 0xfff);
+        core.nip = core.cia.wrapping_add(insn.len());
+        run(core, insn)
+    }));
+    match done {
+        Ok(Ok(())) if std::mem::take(&mut core.code_changed) => {
+            core.words.fuel += i64::from(position >> 12);
+            LOOK
+        }
+        Ok(Ok(())) => 0,
+        Ok(Err(trap)) => {
+            core.words.fuel += i64::from(position >> 12);
+            match trap {
+                Trap::Interrupt => INTERRUPT,
+                Trap::Exit => EXIT,
+            }
+        }
+        Err(panic) => {
+            core.words.panic = Some(panic);
+            EXIT
+        }
+    }
+}
+
+/// The store at `position` hit a page with flags; `flag` is the address of the page's flags. Gives what [`step`] gives.
+///
+/// # Safety
+/// As for [`step`].
+pub unsafe extern "C" fn stored(core: *mut Core, position: u32, flag: u64) -> u32 {
+    // SAFETY: by contract.
+    let core = unsafe { &mut *core };
+    let memory = &core.tlb.memory;
+    let page = flag - memory.flags().as_ptr() as u64;
+    if !memory.stored(Ra(page << crate::memory::FLAG_SHIFT), 1) {
+        return 0;
+    }
+    core.words.fuel += i64::from(position >> 12);
+    core.nip = core.words.page + u64::from(position & 0xfff) + 4;
+    LOOK
+}
