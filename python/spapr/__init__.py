@@ -30,12 +30,16 @@ from spapr.errors import (
     StateError,
 )
 from spapr.explanation import Explanation, explain, vcpu_id
+from spapr.hosts import HostProfile, HostReport, Hosts, probe_host
 from spapr.machine import Machine, Stop, console
 from spapr.trace import ConsoleEvent, HcallEvent
+from spapr.verdict import Reason, Verdict, check
 
 if TYPE_CHECKING:
     from spapr import jupyter as jupyter
+    from spapr import matrix as matrix
     from spapr import testing as testing
+    from spapr.matrix import Matrix as Matrix
 
 __all__ = [
     "HOSTS",
@@ -54,33 +58,41 @@ __all__ = [
     "GuestPanic",
     "GuestTimeout",
     "HcallEvent",
+    "HostProfile",
+    "HostReport",
     "HostError",
     "Machine",
     "MachineConfig",
+    "Matrix",
     "NumaNode",
+    "Reason",
     "Smp",
     "SpaprError",
     "SpaprWarning",
     "StateError",
     "Stop",
+    "Verdict",
+    "check",
     "console",
     "errors",
     "explain",
     "jupyter",
+    "matrix",
+    "probe_host",
     "testing",
     "vcpu_id",
 ]
 
 __version__ = _spapr.VERSION
 
-HOSTS: dict[str, str] = dict(_spapr.hosts())
-"""The host profiles that `explain` and `host=` know, and what each stands for."""
+HOSTS: Hosts = Hosts()
+"""The kinds of host by name, for `explain`, `check` and `host=`."""
 RULESETS: tuple[str, ...] = tuple(_spapr.rulesets())
 """The VSMT rulesets, oldest first."""
 MACHINES: tuple[str, ...] = tuple(_spapr.machine_versions())
 """The machine versions, newest first."""
 
-_LATER = frozenset({"jupyter", "testing"})
+_LATER = frozenset({"jupyter", "matrix", "testing"})
 """Modules that are imported when they are first named, so that `import spapr` stays quick."""
 
 
@@ -89,6 +101,10 @@ def __getattr__(name: str) -> object:
         import importlib
 
         return importlib.import_module(f"spapr.{name}")
+    if name == "Matrix":
+        from spapr.matrix import Matrix
+
+        return Matrix
     raise AttributeError(f"module 'spapr' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 

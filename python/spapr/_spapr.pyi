@@ -1,7 +1,7 @@
 from _typeshed import Incomplete, SupportsGetItem
-from typing import Final, SupportsFloat, SupportsIndex, final
+from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "Answer", "Console", "Cpu", "Ram", "RamView", "Vm", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "resolve", "rulesets", "spr_names", "take_log"]
+__all__ = ["Answer", "Console", "Cpu", "KvmModel", "Matrix", "Ram", "RamView", "VERSION", "Vm", "check", "compat_names", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "probe_host", "remedy", "resolve", "rulesets", "spr_names", "take_log"]
 
 VERSION: Final[str]
 """
@@ -140,6 +140,62 @@ class Cpu:
         """
 
 @final
+class KvmModel:
+    """
+    What a kernel answers as a virtual machine is set up, with its errnos.
+    """
+    def __new__(cls, /, host: str) -> KvmModel:
+        """
+        KVM_CREATE_VM on a host of that name.
+        """
+    def create_vcpu(self, /, id: SupportsIndex) -> None:
+        """
+        KVM_CREATE_VCPU; an `OSError` with the kernel's errno if it is refused.
+        """
+    def enable_smt(self, /, mode: SupportsIndex, flags: SupportsIndex = 0) -> None:
+        """
+        KVM_ENABLE_CAP(KVM_CAP_PPC_SMT); an `OSError` with the kernel's errno if it is refused.
+        """
+    @property
+    def possible(self, /) -> int:
+        """
+        KVM_CAP_PPC_SMT_POSSIBLE.
+        """
+    @property
+    def smt(self, /) -> int:
+        """
+        KVM_CAP_PPC_SMT of the machine.
+        """
+    @property
+    def vcpu_id_end(self, /) -> int:
+        """
+        KVM_CAP_MAX_VCPU_ID.
+        """
+
+@final
+class Matrix:
+    """
+    A product of axes over a source and a destination.
+    """
+    def __new__(cls, /, source: Incomplete, destination: Incomplete, axes: Incomplete) -> Matrix:
+        """
+        A matrix over two configurations.
+        """
+    @property
+    def cells(self, /) -> int:
+        """
+        How many cells there are.
+        """
+    def check(self, /, cells: Incomplete) -> Incomplete:
+        """
+        What comes of these cells.
+        """
+    def explain(self, /, cell: SupportsIndex) -> tuple[str, list[tuple[str, str, str, str, str, str, str, str, str]]]:
+        """
+        What comes of one cell, in words, as `check` of its two configurations.
+        """
+
+@final
 class Ram:
     """
     Guest RAM.
@@ -265,6 +321,16 @@ class Vm:
         Waits until the machine does not run; whether it came to that.
         """
 
+def check(source: Any, destination: Any) -> tuple[str, list[tuple[str, str, str, str, str, str, str, str, str]]]:
+    """
+    Compares a source and a destination, each a configuration or a machine: the verdict, and the reasons.
+    """
+
+def compat_names() -> dict:
+    """
+    The verdicts and the codes of reasons, each in the order of their numbers.
+    """
+
 def cpu_models() -> list[str]:
     """
     The names of the processor models.
@@ -285,9 +351,9 @@ def hcall_name(number: SupportsIndex) -> str | None:
     The name of a hypercall; None for an unknown number.
     """
 
-def hosts() -> list[tuple[str, str]]:
+def hosts() -> list[dict]:
     """
-    The host profiles: name and what it stands for.
+    The host profiles: the fields of `spapr.HostProfile`.
     """
 
 def instruction_rows() -> list[tuple[str, int, int, bool, bool, bool]]:
@@ -303,6 +369,16 @@ def machine_versions() -> list[str]:
 def msr_fields() -> list[tuple[str, int]]:
     """
     The fields of the MSR: name and mask, highest first.
+    """
+
+def probe_host() -> dict:
+    """
+    What this machine is: the fields of `spapr.HostReport`.
+    """
+
+def remedy(source: Incomplete, destination: Incomplete) -> str | None:
+    """
+    The explicit `vsmt` with which a guest of one configuration moves to another, if it does not without.
     """
 
 def resolve(config: Incomplete) -> tuple[dict, list[tuple[str, str, str]]]:

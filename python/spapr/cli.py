@@ -92,8 +92,8 @@ def names(words: Sequence[str]) -> int:
     """Lists the machine versions, rulesets and host profiles."""
     print("machines:", " ".join(spapr.MACHINES))
     print("rulesets:", " ".join(spapr.RULESETS))
-    for host, about in spapr.HOSTS.items():
-        print(f"host {host:<26}{about}")
+    for host in spapr.HOSTS.values():
+        print(f"host {host.name:<26}{host.about}")
     return EXIT_OK
 
 

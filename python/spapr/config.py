@@ -6,12 +6,14 @@ every default filled in and everything checked by the engine, which is the only 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import inspect
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -23,6 +25,20 @@ __all__ = ["Caps", "MachineConfig", "MachineSettings", "NumaNode", "Smp"]
 
 _U32 = (1 << 32) - 1
 _I64 = (1 << 63) - 1
+
+
+_HEARD: ContextVar[list[str] | None] = ContextVar("spapr-warnings", default=None)
+
+
+@contextlib.contextmanager
+def listen_to_warnings() -> Iterator[list[str]]:
+    """Warnings of this thread's machines go into a list. (What the standard library has for it is for the whole process.)"""
+    heard: list[str] = []
+    token = _HEARD.set(heard)
+    try:
+        yield heard
+    finally:
+        _HEARD.reset(token)
 
 
 def unknown(what: str, word: str, known: Iterable[str]) -> ConfigError:
@@ -347,7 +363,7 @@ class MachineConfig:
     ruleset: str | None = None
     """Whose VSMT rules (`spapr.RULESETS`); None: those of the release in which the machine version was the newest."""
     host: str | None = None
-    """The host whose VSMT default is wanted (`spapr.HOSTS`); None: this emulator."""
+    """The kind of host (`spapr.HOSTS`) as on which the machine starts: its defaults, its limits, its refusals; None: this emulator."""
     caps: Caps = Caps()
     """sPAPR capabilities by name, without `cap-`."""
     ic_mode: str | None = None
@@ -402,8 +418,12 @@ class MachineConfig:
         Raises `ConfigError` if it cannot work; warns with `SpaprWarning` of what is odd but starts.
         """
         settled, odd = _spapr.resolve(self)
+        heard = _HEARD.get()
         for setting, message, hint in odd:
-            warnings.warn(f"{setting}: {message}; {hint}", SpaprWarning, stacklevel=2)
+            if heard is None:
+                warnings.warn(f"{setting}: {message}; {hint}", SpaprWarning, stacklevel=2)
+            else:
+                heard.append(f"{setting}: {message}; {hint}")
         return self._with(settled)
 
     def _with(self, settled: Mapping[str, Any]) -> MachineConfig:

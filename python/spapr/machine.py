@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
@@ -81,9 +80,7 @@ class Machine:
             raise ConfigError("config", f"{config!r} is no MachineConfig", "use spapr.MachineConfig(…), or settings by keyword")
         self.config: MachineConfig = asked.resolved()
         """The configuration, every default filled in."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            settled, _ = _spapr.resolve(asked)
+        settled, _ = _spapr.resolve(asked)
         self.vsmt: int = settled["stride"]
         """The distance between the ids of neighbouring cores."""
         self._vcpu_ids: list[int] = settled["vcpu_ids"]

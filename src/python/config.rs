@@ -25,7 +25,7 @@ use crate::spapr::spec::check;
 use crate::spapr::version::IrqNumbers;
 
 #[derive(FromPyObject)]
-struct PySmp {
+pub(super) struct PySmp {
     cpus: Option<u32>,
     sockets: Option<u32>,
     cores: Option<u32>,
@@ -34,7 +34,7 @@ struct PySmp {
 }
 
 #[derive(FromPyObject)]
-struct PyNode {
+pub(super) struct PyNode {
     memory: Option<u64>,
     cores: Vec<u32>,
 }
@@ -72,21 +72,33 @@ pub struct PyConfig {
     rng: bool,
 }
 
+impl From<PySmp> for SmpSettings {
+    fn from(py: PySmp) -> SmpSettings {
+        let PySmp { cpus, sockets, cores, threads, maxcpus } = py;
+        SmpSettings { cpus, sockets, cores, threads, maxcpus }
+    }
+}
+
+impl From<PyNode> for NodeSettings {
+    fn from(py: PyNode) -> NodeSettings {
+        NodeSettings { memory: py.memory, cores: py.cores }
+    }
+}
+
 /// The items of a Python mapping.
-fn items(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+pub(super) fn items(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     mapping.call_method0("items")?.try_iter()?.map(|item| item?.extract()).collect()
 }
 
 impl From<PyConfig> for Settings {
     fn from(py: PyConfig) -> Settings {
-        let PySmp { cpus, sockets, cores, threads, maxcpus } = py.smp;
         Settings {
             machine: py.machine,
             cpu: py.cpu,
-            smp: SmpSettings { cpus, sockets, cores, threads, maxcpus },
+            smp: py.smp.into(),
             memory: py.memory,
             maxmem: py.maxmem,
-            nodes: py.numa.into_iter().map(|PyNode { memory, cores }| NodeSettings { memory, cores }).collect(),
+            nodes: py.numa.into_iter().map(NodeSettings::from).collect(),
             distances: py.numa_distances,
             vsmt: py.vsmt,
             ruleset: py.ruleset,

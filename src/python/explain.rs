@@ -9,7 +9,6 @@ use pyo3::prelude::pyclass;
 use pyo3::prelude::pyfunction;
 
 use crate::spapr::explain::Question;
-use crate::spapr::host::HOSTS;
 use crate::spapr::version::Version;
 use crate::spapr::vsmt::rules::RULES;
 
@@ -64,12 +63,6 @@ pub fn explain(
         message: answer.message,
         hint: answer.hint,
     })
-}
-
-/// The host profiles: name and what it stands for.
-#[pyfunction]
-pub fn hosts() -> Vec<(&'static str, &'static str)> {
-    HOSTS.iter().map(|host| (host.name, host.about)).collect()
 }
 
 /// The names of the rulesets, oldest first.

@@ -6,18 +6,27 @@
 
 use pyo3::prelude::pymodule;
 
+mod compat;
 mod config;
 mod cpu;
 mod errors;
 mod explain;
 mod held;
+mod hosts;
 mod isa;
 mod journal;
+mod matrix;
 mod ram;
 mod vm;
 
 #[pymodule]
 mod _spapr {
+    #[pymodule_export]
+    use super::compat::check_pair;
+    #[pymodule_export]
+    use super::compat::compat_names;
+    #[pymodule_export]
+    use super::compat::remedy;
     #[pymodule_export]
     use super::config::resolve;
     #[pymodule_export]
@@ -33,17 +42,23 @@ mod _spapr {
     #[pymodule_export]
     use super::explain::explain;
     #[pymodule_export]
-    use super::explain::hosts;
-    #[pymodule_export]
     use super::explain::machine_versions;
     #[pymodule_export]
     use super::explain::rulesets;
+    #[pymodule_export]
+    use super::hosts::KvmModel;
+    #[pymodule_export]
+    use super::hosts::hosts;
+    #[pymodule_export]
+    use super::hosts::probe_host;
     #[pymodule_export]
     use super::isa::cpu_models;
     #[pymodule_export]
     use super::isa::instruction_rows;
     #[pymodule_export]
     use super::journal::take_log;
+    #[pymodule_export]
+    use super::matrix::Matrix;
     #[pymodule_export]
     use super::ram::Ram;
     #[pymodule_export]

@@ -18,7 +18,10 @@ use crate::python::cpu::Cpu;
 use crate::python::held::Held;
 use crate::python::journal;
 use crate::python::ram::Ram;
+use crate::spapr::compat::Description;
+use crate::spapr::compat::Side;
 use crate::spapr::hcall;
+use crate::spapr::machine::Machine;
 use crate::spapr::spec::Settings;
 use crate::spapr::spec::check;
 use crate::units::CpuIndex;
@@ -32,6 +35,14 @@ pub struct Vm(Arc<Held>);
 
 /// A hypercall as recorded: vCPU, number, arguments, r3 after it.
 type Hcall = (u32, u64, [u64; 9], Option<i64>);
+
+impl Vm {
+    /// The machine and what its guest has chosen so far, as the rules of compatibility see it.
+    pub(super) fn side(&self) -> PyResult<Side> {
+        let look = |m: &mut Machine| Side::Starts(Box::new(Description::now(m, "")), m.spec.warnings.clone());
+        Ok(self.0.vm("check")?.with_machine(look))
+    }
+}
 
 /// A Python timeout in seconds; what no clock can hold is for ever.
 fn duration(seconds: Option<f64>) -> Option<Duration> {

@@ -9,6 +9,8 @@ use crate::error::Result;
 use crate::spapr::cpus::CompatMode;
 use crate::spapr::cpus::CpuKind;
 use crate::spapr::cpus::Level;
+use crate::spapr::host::HostProfile;
+use crate::spapr::host::grants;
 use crate::spapr::names::nearest;
 use crate::spapr::names::offer;
 
@@ -99,6 +101,9 @@ enum Verdict {
     Refuse(String, &'static str),
 }
 
+/// The level of `cap-hpt-max-page-size` that is every page size, which versions up to 2.12 have wherever the host does not mind.
+const ANY_PAGE: u8 = 34;
+const SMALL_PAGE: &str = "Many guests require at least 64kiB hpt-max-page-size";
 const GUARDS: Values = Values::Names(&["broken", "workaround", "fixed"]);
 const BRANCHES: Values = Values::Names(&["broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na"]);
 
@@ -264,6 +269,26 @@ impl CapLevels {
         self
     }
 
+    /// The defaults on a host: the largest page of a hash guest, where the version leaves it to the host, is the host's own.
+    pub fn for_host(mut self, host: &HostProfile) -> CapLevels {
+        if let Some(pages) = host.grants.pages.filter(|_| self.get(Cap::HptMaxPageSize) == ANY_PAGE) {
+            self.set(Cap::HptMaxPageSize, pages);
+        }
+        self
+    }
+
+    /// Checks every level against what a host's KVM grants, as [`CapLevels::check_emulated`].
+    pub fn check_kvm(&self, host: &HostProfile, cpu: &CpuKind, max_compat: Option<&CompatMode>) -> Result<Vec<(Cap, String, String)>> {
+        let asked = grants::Asked { host, cpu, max_compat, all: self };
+        for cap in Cap::all() {
+            if let Some((message, instead)) = grants::refusal(&asked, cap) {
+                return Err(cap.refusal(message, &instead));
+            }
+        }
+        let small = (Cap::HptMaxPageSize, SMALL_PAGE.to_string(), cap_hint(Cap::HptMaxPageSize, "64K"));
+        Ok(Vec::from_iter((self.get(Cap::HptMaxPageSize) < 16).then_some(small)))
+    }
+
     /// Checks every level against what an emulator offers, in stream order: the first that cannot work is refused, those that
     /// merely have no effect are returned as warnings (`message`, `hint`).
     pub fn check_emulated(&self, cpu: &CpuKind, max_compat: Option<&CompatMode>, threads: u32) -> Result<Vec<(Cap, String, String)>> {
@@ -278,13 +303,18 @@ impl CapLevels {
                         Values::Names(names) => names[0],
                         Values::PageSize => "64K",
                     };
-                    warnings.push((row.cap, message, format!("use caps={{\"{}\": \"{silent}\"}} to say so to the guest", row.name)));
+                    warnings.push((row.cap, message, cap_hint(row.cap, silent)));
                 }
                 Verdict::Refuse(message, instead) => return Err(row.cap.refusal(message, instead)),
             }
         }
         Ok(warnings)
     }
+}
+
+/// What a warning offers.
+fn cap_hint(cap: Cap, silent: &str) -> String {
+    format!("use caps={{\"{}\": \"{silent}\"}} to say so to the guest", cap.name())
 }
 
 fn fits(_: &Asked<'_>) -> Verdict {
@@ -336,7 +366,7 @@ fn ccf_assist(a: &Asked<'_>) -> Verdict {
 fn hpt_page(a: &Asked<'_>) -> Verdict {
     match a.level {
         ..12 => Verdict::Refuse("Require at least 4kiB hpt-max-page-size".to_string(), "64K"),
-        12..16 => Verdict::Warn("Many guests require at least 64kiB hpt-max-page-size".to_string()),
+        12..16 => Verdict::Warn(SMALL_PAGE.to_string()),
         _ => Verdict::Fits,
     }
 }

@@ -127,8 +127,11 @@ pub fn negotiate(spec: &MachineSpec, memory: &GuestMemory, at: Ra) -> Result<Agr
     let guest_radix = ov5.has(ovec::MMU_RADIX);
     let mut agreed = devtree::offered_ov5(spec).and(ov5);
     let isa_3 = spec.cpu.offers(Level::V3_00, compat.or(spec.max_compat));
-    if guest_radix && !isa_3 {
+    if guest_radix && !(isa_3 && spec.mmu.radix) {
         return Err(Refusal::Fatal("Guest requested unavailable MMU mode (radix).".into()));
+    }
+    if !guest_radix && !spec.mmu.hash {
+        return Err(Refusal::Fatal("Guest requested unavailable MMU mode (hash).".into()));
     }
     if !guest_radix {
         agreed.clear(ovec::RADIX_GTSE);

@@ -54,6 +54,27 @@ impl std::fmt::Display for IcMode {
     }
 }
 
+/// Which ways to translate a guest may choose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MmuModes {
+    /// The hashed page table.
+    pub hash: bool,
+    /// Radix trees.
+    pub radix: bool,
+}
+
+impl MmuModes {
+    /// As users read it: `hash`, `radix`, `hash or radix`.
+    pub fn text(self) -> &'static str {
+        match (self.hash, self.radix) {
+            (true, true) => "hash or radix",
+            (true, false) => "hash",
+            (false, true) => "radix",
+            (false, false) => "none",
+        }
+    }
+}
+
 /// Whether a hash guest may change the size of its page table while it runs (`resize-hpt`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum ResizeHpt {

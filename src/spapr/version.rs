@@ -9,6 +9,9 @@
 //! to 8.2, for one), the row says what the newest release that knew the version did. What no release of QEMU ever had is not
 //! here. Devices that do not exist yet have their rows already, as [`DeviceDefault`]s, so that nobody has to dig for them again.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use crate::error::Error;
 use crate::error::Result;
 use crate::spapr::caps::Cap;
@@ -74,7 +77,7 @@ impl Version {
             return Ok(Version::latest());
         }
         let bare = name.strip_prefix("pseries-").unwrap_or(&name);
-        if let Some(version) = Version::all().find(|v| v.number() == bare) {
+        if let Some(version) = Version::read(bare).filter(|v| Version::all().any(|known| known == *v) && v.number() == bare) {
             return Ok(version);
         }
         let all: Vec<String> = Version::all().map(|v| v.to_string()).collect();
@@ -82,6 +85,13 @@ impl Version {
         let offer = near.map_or(String::new(), |n| format!("did you mean \"{n}\"? "));
         let hint = format!("{offer}use \"pseries\" for the newest ({}), or pseries-2.1 to pseries-{0}", Version::latest().number());
         Err(Error::config("machine", format!("unsupported machine type: {text:?}"), hint))
+    }
+
+    /// The version that a number is the name of, whether there is one or not.
+    fn read(bare: &str) -> Option<Version> {
+        let (line, flavour) = bare.strip_suffix("-sxxm").map_or((bare, Flavour::Plain), |line| (line, Flavour::Sxxm));
+        let (major, minor) = line.split_once('.')?;
+        Some(Version { major: major.parse().ok()?, minor: minor.parse().ok()?, flavour })
     }
 
     /// For a well-formed number that no version has: the newest version not above it, else the oldest.
@@ -98,6 +108,15 @@ impl Version {
             Flavour::Sxxm => "-sxxm",
         };
         format!("{}.{}{tail}", self.major, self.minor)
+    }
+
+    /// What this version has, without a copy where that was asked for before.
+    pub fn facts(self) -> Cow<'static, Compat> {
+        static ALL: LazyLock<Vec<(Version, Compat)>> = LazyLock::new(|| Version::all().map(|v| (v, v.compat())).collect());
+        match ALL.iter().find(|(version, _)| *version == self) {
+            Some((_, compat)) => Cow::Borrowed(compat),
+            None => Cow::Owned(self.compat()),
+        }
     }
 
     /// What this version has: the newest machine, with everything undone that came later.

@@ -6,6 +6,8 @@
 )]
 mod cas;
 mod cas_requests;
+mod compat_pairs;
+mod csv;
 mod differential;
 mod fdt;
 mod fuzz_smoke;

@@ -4,59 +4,13 @@
 //! explain the columns. A cell is one question; a pair is two starts of one guest: do its ids line up, and if
 //! not, which explicit `vsmt` mends it.
 
+use crate::csv::Row;
+use crate::csv::report;
+use crate::csv::rows;
 use spapr::spapr::explain::Answer;
 use spapr::spapr::explain::Question;
 use spapr::spapr::explain::explain;
 use spapr::spapr::pair::compare;
-
-/// A row by column name.
-struct Row<'a> {
-    header: &'a [String],
-    fields: Vec<String>,
-}
-
-impl Row<'_> {
-    fn get(&self, column: &str) -> &str {
-        let at = self.header.iter().position(|name| name == column).unwrap_or_else(|| panic!("no column {column}"));
-        &self.fields[at]
-    }
-
-    /// A field that may be empty.
-    fn some(&self, column: &str) -> Option<&str> {
-        Some(self.get(column)).filter(|text| !text.is_empty() && *text != "None")
-    }
-
-    fn number(&self, column: &str) -> Option<u32> {
-        self.some(column).map(|text| text.parse().unwrap())
-    }
-}
-
-/// One line of comma-separated values, with quotes as the CSV convention has them.
-fn split(line: &str) -> Vec<String> {
-    let (mut fields, mut quoted) = (vec![String::new()], false);
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            other => fields.last_mut().unwrap().push(other),
-        }
-    }
-    fields
-}
-
-/// Calls `see` with every row of a golden table; returns how many there were.
-fn rows(text: &str, mut see: impl FnMut(usize, &Row<'_>)) -> usize {
-    // Doubled quotes inside a quoted field stand for one: none of our texts needs telling them from an empty quoted part.
-    let mut lines = text.lines().map(|l| l.replace("\"\"", "\u{1}")).filter(|l| !l.starts_with('#') && !l.is_empty());
-    let header = split(&lines.next().unwrap());
-    let mut count = 0;
-    for line in lines {
-        let fields = split(&line).into_iter().map(|f| f.replace('\u{1}', "\"")).collect();
-        count += 1;
-        see(count, &Row { header: &header, fields });
-    }
-    count
-}
 
 fn ids(answer: &Answer) -> String {
     answer.vcpu_ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
@@ -82,11 +36,6 @@ fn differences(row: &Row<'_>, answer: &Answer) -> Vec<String> {
     .filter(|(_, want, have)| want != have)
     .map(|(column, want, have)| format!("{column}: the table says {want:?}, we say {have:?}"))
     .collect()
-}
-
-/// Fails with the first few differences.
-fn report(wrong: &[String]) {
-    assert!(wrong.is_empty(), "{} rows differ:\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n"));
 }
 
 /// The question of a cell.

@@ -51,7 +51,7 @@ make_venv() {
 }
 
 # What the Python tests need.
-PYTHON_TESTS='maturin>=1.14,<2 numpy>=1.26 pytest>=8.4 pytest-xdist>=3.6 mypy>=1.18 nbconvert>=7.16 ipykernel>=6.29 matplotlib>=3.9 hypothesis>=6.130'
+PYTHON_TESTS='maturin>=1.14,<2 numpy>=1.26 pytest>=8.4 pytest-xdist>=3.6 mypy>=1.18 nbconvert>=7.16 ipykernel>=6.29 matplotlib>=3.9 pandas>=2.2 distributed>=2024.8 hypothesis>=6.130'
 
 # pip_need MODULE... : installs requirements unless the same ones were installed before.
 pip_need() {

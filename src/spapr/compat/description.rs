@@ -12,9 +12,10 @@ use crate::intc::Active;
 use crate::spapr::caps::CapLevels;
 use crate::spapr::cpus::CompatMode;
 use crate::spapr::cpus::CpuKind;
-use crate::spapr::cpus::Level;
+use crate::spapr::machine::Machine;
 use crate::spapr::machine::MmuMode;
 use crate::spapr::options::IcMode;
+use crate::spapr::options::MmuModes;
 use crate::spapr::options::ResizeHpt;
 use crate::spapr::smp::Smp;
 use crate::spapr::spec::MachineSpec;
@@ -80,15 +81,6 @@ pub struct Description {
     pub ruleset: Name,
 }
 
-/// Which ways to translate a guest may choose.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MmuModes {
-    /// The hashed page table.
-    pub hash: bool,
-    /// Radix trees.
-    pub radix: bool,
-}
-
 /// A NUMA node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
@@ -109,24 +101,6 @@ pub struct Device {
     pub irq: u32,
     /// Bytes of state that belong to it, where machines may differ in that (an NVRAM).
     pub bytes: u64,
-}
-
-impl MmuModes {
-    /// What a processor held to `max_compat` may be offered on the host that `spec` names.
-    fn of(spec: &MachineSpec) -> MmuModes {
-        let isa_3 = spec.cpu.radix && spec.cpu.offers(Level::V3_00, spec.max_compat);
-        MmuModes { hash: true, radix: isa_3 }
-    }
-
-    /// As users read it: `hash`, `radix`, `hash or radix`.
-    pub fn text(self) -> &'static str {
-        match (self.hash, self.radix) {
-            (true, true) => "hash or radix",
-            (true, false) => "hash",
-            (false, true) => "radix",
-            (false, false) => "none",
-        }
-    }
 }
 
 impl Device {
@@ -158,7 +132,7 @@ impl Description {
             ic: spec.ic,
             ic_active: if spec.ic.has_xics() { Active::Xics } else { Active::Xive },
             caps: spec.caps,
-            mmu: MmuModes::of(spec),
+            mmu: spec.mmu,
             mmu_active: None,
             resize_hpt: spec.resize_hpt,
             hpt_shift: None,
@@ -172,6 +146,18 @@ impl Description {
             accel: "".into(),
             host: spec.host.name.into(),
             ruleset: spec.ruleset.name().into(),
+        }
+    }
+
+    /// A machine and what its guest has chosen so far.
+    pub fn now(machine: &Machine, accel: &'static str) -> Description {
+        Description {
+            compat: machine.negotiated.compat.map(|mode| mode.pvr),
+            ic_active: machine.intc.active(),
+            mmu_active: Some(machine.mmu),
+            hpt_shift: machine.partition.hpt().map(|table| table.shift()),
+            accel: accel.into(),
+            ..Description::of(&machine.spec)
         }
     }
 

@@ -8,6 +8,7 @@
 //! [`Side`] is what a side came to: a machine, or the refusal to start one. [`judge`] compares two of these.
 
 mod description;
+pub mod matrix;
 mod reason;
 mod remedy;
 mod rules;
@@ -18,7 +19,6 @@ mod tests;
 
 pub use description::Description;
 pub use description::Device;
-pub use description::MmuModes;
 pub use description::Node;
 pub use reason::Code;
 pub use reason::Qemu;
@@ -29,7 +29,11 @@ pub use remedy::find as remedy;
 pub use sink::Codes;
 pub use sink::Sink;
 
+pub use crate::spapr::options::MmuModes;
+
 use crate::error::Error;
+use crate::spapr::spec;
+use crate::spapr::spec::Settings;
 use crate::spapr::spec::Warning;
 
 /// What comes of a move.
@@ -109,6 +113,19 @@ pub enum Side {
     CannotStart(Error),
 }
 
+impl Side {
+    /// What comes of some settings.
+    pub fn of(settings: &Settings) -> Side {
+        match spec::check(settings) {
+            Ok(spec) => {
+                let description = Box::new(Description::of(&spec));
+                Side::Starts(description, spec.warnings)
+            }
+            Err(error) => Side::CannotStart(error),
+        }
+    }
+}
+
 /// Whether the guest of `source` may go on at `destination`. Both have started.
 pub fn check(source: &Description, destination: &Description) -> Judgement {
     let mut reasons: Vec<Reason> = Vec::new();
@@ -122,6 +139,23 @@ pub fn judge(source: &Side, destination: &Side) -> Judgement {
     let verdict = weigh(source, destination, &mut reasons);
     reasons.sort_by_key(|reason| reason.weight);
     Judgement { verdict, reasons }
+}
+
+/// The explicit `vsmt` with which a guest moves that does not move now, if there is one.
+pub fn mend(source: &Settings, destination: &Settings) -> Option<Remedy> {
+    let told = |settings: &Settings, vsmt: Option<u32>| match vsmt {
+        None => Side::of(settings),
+        Some(vsmt) => Side::of(&Settings { vsmt: Some(i64::from(vsmt)), ..settings.clone() }),
+    };
+    let goes = |from: Option<u32>, to: Option<u32>| weigh(&told(source, from), &told(destination, to), &mut Codes::default()).migrates();
+    if goes(None, None) {
+        return None;
+    }
+    let running = |settings: &Settings| match Side::of(settings) {
+        Side::Starts(description, _) => Some(description.vsmt),
+        Side::CannotStart(_) => None,
+    };
+    remedy(running(source), running(destination), goes)
 }
 
 /// The verdict on two sides; what speaks for it goes to `sink`.

@@ -203,7 +203,7 @@ fn asked(side: &Description) -> Option<vsmt::Asked<'static>> {
         vsmt: None,
         cpus: side.smp.cpus,
         max_cpus: side.smp.maxcpus,
-        ic: (version.compat().ic != side.ic).then_some(side.ic),
+        ic: (version.facts().ic != side.ic).then_some(side.ic),
         cpu: Some(side.processor().ok()?),
         max_compat: side.max_compat.and_then(CompatMode::of_pvr),
     })
@@ -413,9 +413,9 @@ fn numa<S: Sink>(s: &Description, d: &Description, sink: &mut S) {
         let node = |n: &Node| format!("{} with {} cores", size(n.memory), n.cores.len());
         side.nodes.iter().map(node).collect::<Vec<_>>().join(", ")
     };
-    let memory = |side: &Description| side.nodes.iter().map(|n| n.memory).collect::<Vec<_>>();
+    let memory_differs = s.nodes.iter().map(|n| n.memory).ne(d.nodes.iter().map(|n| n.memory));
     let cores_differ = s.smp.maxcpus == d.smp.maxcpus && s.smp.threads == d.smp.threads && s.nodes != d.nodes;
-    if s.ram == d.ram && (s.nodes.len() != d.nodes.len() || cores_differ || memory(s) != memory(d)) {
+    if s.ram == d.ram && (s.nodes.len() != d.nodes.len() || cores_differ || memory_differs) {
         sink.add(Weight::Refuses, Code::Numa, || {
             let problem = format!("the guest's NUMA nodes are {}, and the destination's {}", places(s), places(d));
             words("numa", [places(s), places(d)], problem, "use the source's numa on the destination", Qemu::Corrupts)

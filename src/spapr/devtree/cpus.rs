@@ -73,7 +73,7 @@ pub fn core_node(spec: &MachineSpec, now: &Negotiated, core: CoreId) -> Node {
         n.set_cells("ibm,associativity", &numa::cpu_associativity(spec, Form::of(now), core, id));
     }
     servers(&mut n, spec, now, core);
-    if cpu.radix {
+    if cpu.radix && spec.host.mmu.radix {
         n.set_cells("ibm,processor-radix-AP-encodings", &[12, (5 << 29) | 16, (1 << 29) | 21, (2 << 29) | 30]);
     }
     if spec.caps.on(Cap::LargeDecr) {

@@ -64,7 +64,8 @@ pub fn pa_features(spec: &MachineSpec, now: &Negotiated) -> Option<Vec<u8>> {
     if spec.caps.get(Cap::HptMaxPageSize) >= 16 {
         or(1, 0x20);
     }
-    if level >= Level::V2_07 && spec.caps.on(Cap::Htm) {
+    // On a host that is only modelled there is an emulator underneath, which has no transactions: the capability is granted, and the guest not told.
+    if level >= Level::V2_07 && spec.caps.on(Cap::Htm) && !spec.host.is_kvm() {
         or(22, 0x80);
     }
     if level >= Level::V3_10 && spec.caps.on(Cap::Dawr1) {

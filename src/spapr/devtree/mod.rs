@@ -166,14 +166,19 @@ fn chosen(spec: &MachineSpec, now: &Negotiated, loaded: &Loaded) -> Node {
 }
 
 /// `ibm,arch-vec-5-platform-support`: pairs of a byte of option vector 5 and what the platform can do in it. The interrupt controllers' pair
-/// follows `ic-mode`, the MMU's says "both" on ISA 3.00 processors and "hash" on older ones.
+/// follows `ic-mode`, the MMU's what processor and host have.
 fn platform_support(spec: &MachineSpec) -> Vec<u8> {
     let ic = match spec.ic {
         IcMode::Dual => 0x80,
         IcMode::Xive => 0x40,
         IcMode::Xics => 0,
     };
-    let (ic, mmu) = if isa_3(spec) { (ic, 0xc0) } else { (0, 0) };
+    let ic = if isa_3(spec) { ic } else { 0 };
+    let mmu = match (spec.mmu.hash, spec.mmu.radix) {
+        (true, true) => 0xc0,
+        (false, true) => 0x40,
+        (_, false) => 0,
+    };
     vec![23, ic, 24, mmu, 25, 0, 26, 0x40]
 }
 
@@ -184,6 +189,7 @@ pub fn isa_3(spec: &MachineSpec) -> bool {
 
 /// Option vector 5 as this machine offers it.
 pub fn offered_ov5(spec: &MachineSpec) -> OptionVector {
+    // Radix stays in it even where there is none, as in QEMU: what counts is the pair in ibm,arch-vec-5-platform-support.
     let mut v = OptionVector::of(&[ovec::FORM1, ovec::DRMEM_V2, ovec::RADIX_GTSE, ovec::MMU_RADIX]);
     if spec.compat.lmb {
         v.set(ovec::DRCONF_MEMORY);

@@ -1,7 +1,6 @@
 //! The guest chooses how it translates (PAPR, H_REGISTER_PROC_TBL): radix with a process table, or hash.
 
 use crate::isa::regs::Lpcr;
-use crate::spapr::cpus::Level;
 use crate::spapr::hcall::Caller;
 use crate::spapr::hcall::Change;
 use crate::spapr::hcall::H;
@@ -34,8 +33,11 @@ pub fn register(m: &mut Machine, _: Caller, [flags, base, page_size, table_size,
         return H::Parameter.into();
     }
     let asked = if flags & RADIX != 0 { MmuMode::Radix } else { MmuMode::Hash };
-    let can_radix = m.spec.cpu.radix && m.spec.cpu.offers(Level::V3_00, m.spec.max_compat);
-    if asked == MmuMode::Radix && !can_radix {
+    let possible = match asked {
+        MmuMode::Radix => m.spec.mmu.radix,
+        MmuMode::Hash => m.spec.mmu.hash,
+    };
+    if !possible {
         return H::Parameter.into();
     }
     let (mode, table) = match (flags & MODIFY != 0, flags & REGISTER != 0, asked) {

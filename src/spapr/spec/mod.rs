@@ -13,11 +13,14 @@ use crate::spapr::caps::Cap;
 use crate::spapr::caps::CapLevels;
 use crate::spapr::cpus::CompatMode;
 use crate::spapr::cpus::CpuKind;
+use crate::spapr::cpus::Level;
 use crate::spapr::explain::vsmt_number;
 use crate::spapr::host::HostProfile;
+use crate::spapr::host::Kind;
 use crate::spapr::layout;
 use crate::spapr::layout::vio_irq;
 use crate::spapr::options::IcMode;
+use crate::spapr::options::MmuModes;
 use crate::spapr::options::ResizeHpt;
 use crate::spapr::smp::Smp;
 use crate::spapr::smp::SmpSettings;
@@ -70,7 +73,7 @@ pub struct Settings {
     pub vsmt: Option<i64>,
     /// VSMT ruleset; `None`: the one that the machine version had when it was the newest.
     pub ruleset: Option<String>,
-    /// Host profile; `None`: this emulator.
+    /// The host as on which it starts; `None`: this emulator.
     pub host: Option<String>,
     /// Capabilities by name (with or without `cap-`), in the order given.
     pub caps: Vec<(String, String)>,
@@ -191,10 +194,12 @@ pub struct MachineSpec {
     pub vsmt: Vsmt,
     /// The ruleset that chose the numbering.
     pub ruleset: Ruleset,
-    /// The host it was chosen for.
+    /// The host whose rules hold.
     pub host: &'static HostProfile,
     /// Interrupt controllers offered.
     pub ic: IcMode,
+    /// How the guest may translate: what processor and host both have.
+    pub mmu: MmuModes,
     /// Capability levels.
     pub caps: CapLevels,
     /// RAM in bytes.
@@ -259,10 +264,11 @@ impl MachineSpec {
 /// Settles the settings, or says which cannot work and what to write instead.
 pub fn check(settings: &Settings) -> Result<MachineSpec> {
     let version = Version::parse(&settings.machine)?;
-    let compat = version.compat();
+    let compat = version.facts().into_owned();
     let host = settings.host.as_deref().map_or(Ok(HostProfile::emulator()), HostProfile::named)?;
     let (cpu, max_compat) = processor(settings, &compat, host)?;
     let smp = settings.smp.complete(version, &compat)?;
+    few_enough_for_kvm(&smp, host)?;
     let ruleset = settings.ruleset.as_deref().map_or(Ok(compat.ruleset), Ruleset::named)?;
     let mut warnings = Vec::new();
     let (vsmt, ic) = {
@@ -280,7 +286,7 @@ pub fn check(settings: &Settings) -> Result<MachineSpec> {
         };
         numbering(&asked, &mut warnings)?
     };
-    let caps = capabilities(settings, &compat, cpu, max_compat, &smp, &mut warnings)?;
+    let caps = capabilities(settings, &compat, host, cpu, max_compat, &smp, &mut warnings)?;
     let memory = memory::layout(settings, &compat, &smp, &mut warnings)?;
     let (vtys, nvram_at) = vio_addresses(settings, &compat)?;
     Ok(MachineSpec {
@@ -310,6 +316,7 @@ pub fn check(settings: &Settings) -> Result<MachineSpec> {
         ruleset,
         host,
         ic,
+        mmu: translation(cpu, max_compat, host)?,
         caps,
         vtys,
         nvram_at,
@@ -319,7 +326,7 @@ pub fn check(settings: &Settings) -> Result<MachineSpec> {
 }
 
 fn processor(settings: &Settings, compat: &Compat, host: &'static HostProfile) -> Result<(&'static CpuKind, Option<&'static CompatMode>)> {
-    let cpu = CpuKind::named(settings.cpu.as_deref().or(host.cpu).unwrap_or(compat.cpu))?;
+    let cpu = model(settings.cpu.as_deref(), compat, host)?;
     let Some(name) = settings.max_cpu_compat.as_deref().filter(|name| !name.is_empty()) else { return Ok((cpu, None)) };
     let mode = CompatMode::named(name)?;
     if cpu.can_run_as(mode) {
@@ -331,6 +338,49 @@ fn processor(settings: &Settings, compat: &Compat, host: &'static HostProfile) -
         false => format!("use max_cpu_compat with one of {}, or another cpu", modes.join(", ")),
     };
     Err(Error::config("max_cpu_compat", format!("Compatibility PVR {:#010x} ({}) not valid for CPU {cpu}", mode.pvr, mode.name), hint))
+}
+
+/// The processor model; KVM-HV lends its host's own and no other.
+fn model(asked: Option<&str>, compat: &Compat, host: &HostProfile) -> Result<&'static CpuKind> {
+    let Some(own) = host.processor() else { return CpuKind::named(asked.unwrap_or(compat.cpu)) };
+    let Some(name) = asked.filter(|name| !name.eq_ignore_ascii_case("host")) else { return Ok(own) };
+    let cpu = CpuKind::named(name)?;
+    if cpu == own || host.kind == Kind::Pr {
+        return Ok(cpu);
+    }
+    // A family's name means the host's own member of it.
+    if cpu.pvr >> 16 == own.pvr >> 16 && !cpu.name.eq_ignore_ascii_case(name) {
+        return Ok(own);
+    }
+    let hold = cpu.modes(None).last().filter(|mode| own.can_run_as(mode));
+    let hint = match hold {
+        Some(mode) => format!("use cpu=\"{own}\" with max_cpu_compat={:?}, or leave cpu out", mode.name),
+        None => format!("use cpu=\"{own}\", or leave cpu out"),
+    };
+    let problem = format!("Register sync failed... If you're using kvm-hv.ko, only \"-cpu host\" is possible ({cpu} on a {own} host)");
+    Err(Error::config("cpu", problem, hint))
+}
+
+/// KVM has a limit of its own.
+fn few_enough_for_kvm(smp: &Smp, host: &HostProfile) -> Result<()> {
+    for (what, number, setting) in [("SMP", smp.cpus, "cpus"), ("hotpluggable", smp.maxcpus, "maxcpus")] {
+        if host.is_kvm() && number > host.vcpus_max {
+            let problem =
+                format!("Number of {what} cpus requested ({number}) exceeds the maximum cpus supported by KVM ({})", host.vcpus_max);
+            return Err(Error::config("smp", problem, format!("use {setting}={} or less", host.vcpus_max)));
+        }
+    }
+    Ok(())
+}
+
+/// How the guest may translate.
+fn translation(cpu: &CpuKind, max_compat: Option<&CompatMode>, host: &HostProfile) -> Result<MmuModes> {
+    let radix = cpu.radix && cpu.offers(Level::V3_00, max_compat) && host.mmu.radix;
+    if host.mmu.hash || radix {
+        return Ok(MmuModes { hash: host.mmu.hash, radix });
+    }
+    let problem = format!("{} has radix alone, and {cpu} held to {} has none", host.name, max_compat.map_or("no mode", |mode| mode.name));
+    Err(Error::config("max_cpu_compat", problem, "leave max_cpu_compat out, or use a host with a hash page table"))
 }
 
 fn numbering(asked: &vsmt::Asked<'_>, warnings: &mut Vec<Warning>) -> Result<(Vsmt, IcMode)> {
@@ -349,12 +399,13 @@ fn numbering(asked: &vsmt::Asked<'_>, warnings: &mut Vec<Warning>) -> Result<(Vs
 fn capabilities(
     settings: &Settings,
     compat: &Compat,
+    host: &HostProfile,
     cpu: &CpuKind,
     max_compat: Option<&CompatMode>,
     smp: &Smp,
     warnings: &mut Vec<Warning>,
 ) -> Result<CapLevels> {
-    let mut levels = compat.caps.for_cpu(cpu, max_compat);
+    let mut levels = compat.caps.for_cpu(cpu, max_compat).for_host(host);
     let mut seen: Vec<(Cap, &str)> = Vec::new();
     for (name, value) in &settings.caps {
         let cap = Cap::named(name)?;
@@ -365,7 +416,8 @@ fn capabilities(
         seen.push((cap, value));
         levels.set(cap, cap.parse(value)?);
     }
-    for (cap, message, hint) in levels.check_emulated(cpu, max_compat, smp.threads)? {
+    let odd = if host.is_kvm() { levels.check_kvm(host, cpu, max_compat)? } else { levels.check_emulated(cpu, max_compat, smp.threads)? };
+    for (cap, message, hint) in odd {
         // Not of the version's own levels: nobody asked for them, and every start would say the same (departs: QEMU warns).
         if seen.iter().any(|(asked, _)| *asked == cap) {
             warnings.push(Warning { setting: format!("caps[\"{}\"]", cap.name()), message, hint });

@@ -206,6 +206,31 @@ const REFUSALS: &[Refusal] = &[
     ("uuid", |s| s.uuid = Some("1234".into()), &["uuid: "]),
     ("append", |s| s.append = "a\0b".into(), &["append: ", "zero byte"]),
     ("initrd alone", |s| s.initrd = Some("initrd".into()), &["initrd: "]),
+    (
+        "processor of another host",
+        |s| (s.host, s.cpu) = (Some("kvm-hv/power9".into()), Some("power8".into())),
+        &["cpu: ", "only \"-cpu host\" is possible", "use cpu=\"power9_v2.2\" with max_cpu_compat=\"power8\""],
+    ),
+    (
+        "capability of a host",
+        |s| (s.host, s.caps) = (Some("kvm-hv/power10".into()), caps(&[("htm", "on")])),
+        &["KVM implementation does not support Transactional Memory; use caps={\"htm\": \"off\"}"],
+    ),
+    (
+        "pages of a host",
+        |s| (s.host, s.caps) = (Some("kvm-hv/power8".into()), caps(&[("hpt-max-page-size", "16M")])),
+        &["Can't support 16384 kiB guest pages with 64 kiB host pages", "use caps={\"hpt-max-page-size\": \"64K\"}"],
+    ),
+    (
+        "vcpus of a host",
+        |s| (s.host, s.smp) = (Some("kvm-hv/power9".into()), smp("2049")),
+        &["smp: Number of SMP cpus requested (2049) exceeds the maximum cpus supported by KVM (2048); use cpus=2048 or less"],
+    ),
+    (
+        "radix of a host",
+        |s| (s.host, s.max_cpu_compat) = (Some("kvm-hv/power9-nested".into()), Some("power8".into())),
+        &["max_cpu_compat: ", "radix alone"],
+    ),
     ("kernel_addr", |s| s.kernel_addr = Some(1 << 40), &["kernel_addr: ", "use kernel_addr=0x400000"]),
 ];
 

@@ -103,7 +103,7 @@ pub struct Decision {
 impl Asked<'_> {
     /// The processor guests get.
     pub(super) fn processor(&self) -> &CpuKind {
-        let name = || self.host.cpu.unwrap_or(self.version.compat().cpu);
+        let name = || self.host.cpu.unwrap_or(self.version.facts().cpu);
         self.cpu.unwrap_or_else(|| CpuKind::named(name()).expect("host profiles and machine versions name real CPUs"))
     }
 

@@ -86,7 +86,7 @@ fn properties_exist(a: &Asked<'_>, _: &mut Decision) -> Result<(), Stop> {
     if !rules.ic_settable {
         return fatal("ic_mode", "Property '.ic-mode' not found", "leave ic_mode out: this ruleset has XICS only");
     }
-    if a.version.compat().irq_numbers == IrqNumbers::Legacy {
+    if a.version.facts().irq_numbers == IrqNumbers::Legacy {
         let message = "This machine only uses the legacy XICS backend, don't pass ic-mode";
         return fatal("ic_mode", message, "leave ic_mode out, or use machine=\"pseries-3.1\" or later");
     }
@@ -174,7 +174,7 @@ fn choose_mode(a: &Asked<'_>, so_far: &mut Decision) -> Result<(), Stop> {
         (None, Default::Eight) => (8, Origin::Eight),
         (None, Default::EightOrThreads) => (a.threads.max(8), Origin::EightOrThreads),
         (None, Default::Threads) => (a.threads, Origin::Threads),
-        (None, Default::ByVersion) => match a.version.compat().vsmt_default {
+        (None, Default::ByVersion) => match a.version.facts().vsmt_default {
             VsmtDefault::EightOrMore => (a.threads.max(8), Origin::EightOrThreads),
             VsmtDefault::Threads => (a.threads, Origin::Threads),
         },
@@ -238,7 +238,7 @@ fn other_mode(a: &Asked<'_>) -> String {
 /// The interrupt controller in effect, which bounds the server numbers.
 fn interrupt_controller(a: &Asked<'_>, so_far: &mut Decision) -> Result<(), Stop> {
     let has_xive = a.processor().offers(Level::V3_00, a.max_compat);
-    let ic = match (a.ic.unwrap_or(a.version.compat().ic), has_xive) {
+    let ic = match (a.ic.unwrap_or(a.version.facts().ic), has_xive) {
         (IcMode::Xive, false) => {
             let hint = "use ic_mode=\"xics\", or cpu=\"power9\" or newer without a max_cpu_compat below power9";
             return fatal("ic_mode", "XIVE-only machines require a POWER9 CPU", hint);

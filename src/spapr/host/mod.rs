@@ -1,18 +1,30 @@
 //! What a host grants to guests, as data.
 //!
-//! VSMT is a conversation with a kernel: which spacing of vcpu ids it uses by itself, which it can be set to, and where ids end.
-//! A profile is that kernel's answers, so every branch of the rules can be asked about on any machine (and tested without one).
-//! The names are the ones the golden tables use.
+//! VSMT is a conversation with a kernel: which spacing of vcpu ids it uses by itself, which it can be set to, and where ids end. So is whether a guest
+//! may use radix, transactional memory or a mitigation. A profile ([`profiles`]) is that kernel's answers, so every branch of the rules can be
+//! asked about on any machine, and tested without one. The names are the ones the golden tables use.
 //!
-//! Sources: Linux `Documentation/virt/kvm/api.rst` (KVM_CAP_PPC_SMT, KVM_CAP_PPC_SMT_POSSIBLE, KVM_CAP_MAX_VCPU_ID) and
-//! `arch/powerpc/kvm`'s behaviour.
+//! * [`kernel`] gives the answers call by call, with the errnos of the real one; the profiles are compared with real kernels through it;
+//! * [`grants`] is what the answers come to for the sPAPR capabilities, with QEMU's words where one is refused;
+//! * [`probe`] asks this machine.
+//!
+//! Sources: Linux `Documentation/virt/kvm/api.rst` (KVM_CAP_PPC_SMT, KVM_CAP_PPC_SMT_POSSIBLE, KVM_CAP_MAX_VCPU_ID and the capabilities that
+//! [`grants`] names) and `arch/powerpc/kvm`'s behaviour.
+
+pub mod grants;
+pub mod kernel;
+pub mod probe;
+pub mod profiles;
+
+pub use grants::Grants;
+pub use profiles::HOSTS;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::spapr::cpus::CpuKind;
+use crate::spapr::host::kernel::EINVAL;
 use crate::spapr::names::offer;
-
-/// `EINVAL`: a mode that KVM does not have, or a kernel that cannot set any.
-const EINVAL: i32 = 22;
+use crate::spapr::options::MmuModes;
 
 /// vcpus that a distribution's kernel allows (its NR_CPUS); ids go 8 times as far since Linux 4.7.
 pub const KVM_VCPUS: u32 = 2048;
@@ -55,82 +67,25 @@ pub struct HostProfile {
     pub possible: u32,
     /// First vcpu id that KVM refuses (KVM_CAP_MAX_VCPU_ID, else its number of vcpus).
     pub vcpu_id_end: u32,
-    /// The processor guests get when they ask for none; `None`: the machine version's default.
+    /// Most vcpus of a guest (KVM_CAP_MAX_VCPUS).
+    pub vcpus_max: u32,
+    /// The processor guests get when they ask for none; `None`: the machine version's default. KVM-HV has no other.
     pub cpu: Option<&'static str>,
+    /// How guests may translate (KVM_CAP_PPC_MMU_HASH_V3 and KVM_CAP_PPC_MMU_RADIX; before POWER9 there is hash alone and neither is reported).
+    pub mmu: MmuModes,
+    /// What it has of the sPAPR capabilities.
+    pub grants: Grants,
+    /// Which Linux it stands for; empty without one.
+    pub linux: &'static str,
 }
 
-/// A kernel new enough (4.13) to set the mode, on a host of HV's.
-const SETTABLE: HostProfile =
-    HostProfile { name: "", about: "", kind: Kind::Hv(Vcores::Strict), smt: 1, possible: 0, vcpu_id_end: 8 * KVM_VCPUS, cpu: None };
-const P8: HostProfile = HostProfile { smt: 8, possible: 0xf, cpu: Some("power8_v2.0"), ..SETTABLE };
-const P7: HostProfile = HostProfile { smt: 4, possible: 0x7, cpu: Some("power7_v2.3"), ..SETTABLE };
-const P9: HostProfile = HostProfile { kind: Kind::Hv(Vcores::Loose), smt: 1, possible: 0xf, cpu: Some("power9_v2.2"), ..SETTABLE };
-
-/// All profiles.
-pub static HOSTS: [HostProfile; 13] = [
-    HostProfile { name: "kvm-hv/power8", about: "KVM-HV on POWER8, Linux 4.13 or later", ..P8 },
-    HostProfile {
-        name: "kvm-hv/power8-old-kernel",
-        about: "KVM-HV on POWER8, a kernel before 4.13: the mode cannot be set",
-        possible: 0,
-        vcpu_id_end: KVM_VCPUS,
-        ..P8
-    },
-    HostProfile { name: "kvm-hv/power8-subcores-2", about: "KVM-HV on POWER8 with subcores_per_core=2", smt: 4, possible: 0x7, ..P8 },
-    HostProfile { name: "kvm-hv/power8-subcores-4", about: "KVM-HV on POWER8 with subcores_per_core=4", smt: 2, possible: 0x3, ..P8 },
-    HostProfile { name: "kvm-hv/power7", about: "KVM-HV on POWER7, Linux 4.13 or later", ..P7 },
-    HostProfile {
-        name: "kvm-hv/power7-old-kernel",
-        about: "KVM-HV on POWER7, a kernel before 4.13: the mode cannot be set",
-        possible: 0,
-        vcpu_id_end: KVM_VCPUS,
-        ..P7
-    },
-    HostProfile { name: "kvm-hv/power9", about: "KVM-HV on POWER9 as released", ..P9 },
-    HostProfile {
-        name: "kvm-hv/power9-2018",
-        about: "KVM-HV on POWER9 as the seed patch knew it, before its release: 4 by default",
-        smt: 4,
-        cpu: Some("power9_v2.0"),
-        ..P9
-    },
-    HostProfile { name: "kvm-hv/power10", about: "KVM-HV on POWER10", cpu: Some("power10_v2.0"), ..P9 },
-    HostProfile {
-        name: "kvm-hv/ppc970",
-        about: "KVM-HV on PowerPC 970, gone from Linux before the mode could be set",
-        vcpu_id_end: KVM_VCPUS,
-        cpu: Some("970_v2.2"),
-        ..SETTABLE
-    },
-    HostProfile {
-        name: "kvm-pr",
-        about: "KVM-PR on any host (here a POWER8): one id after the other, never settable",
-        kind: Kind::Pr,
-        possible: 1,
-        cpu: Some("power8_v2.0"),
-        ..SETTABLE
-    },
-    HostProfile {
-        name: "tcg",
-        about: "emulation with SMT: QEMU 8.1 and later, and spapr's own accelerators",
-        kind: Kind::Emulated { max_threads: 8 },
-        vcpu_id_end: u32::MAX,
-        ..SETTABLE
-    },
-    HostProfile {
-        name: "tcg-7.2",
-        about: "emulation without SMT: QEMU up to 8.0",
-        kind: Kind::Emulated { max_threads: 1 },
-        vcpu_id_end: u32::MAX,
-        ..SETTABLE
-    },
-];
-
 impl HostProfile {
-    /// The profile called `name`; `interp` and `spapr` mean our own accelerators, which are `tcg` in all that is asked here.
+    /// The profile called `name`; `interp` and `spapr` mean our own accelerators, which are `tcg` in all that is asked here, and `kvm-pr/power8` is
+    /// `kvm-pr`.
     pub fn named(name: &str) -> Result<&'static HostProfile> {
         let wanted = match name {
             "interp" | "spapr" => "tcg",
+            "kvm-pr/power8" => "kvm-pr",
             other => other,
         };
         HOSTS
@@ -161,6 +116,11 @@ impl HostProfile {
         }
     }
 
+    /// Its processor, where it lends no other.
+    pub fn processor(&self) -> Option<&'static CpuKind> {
+        self.cpu.map(|name| CpuKind::named(name).expect("profiles name real CPUs"))
+    }
+
     /// The modes that can be set, highest first.
     pub fn modes(&self) -> impl Iterator<Item = u32> {
         let possible = self.possible;
@@ -172,12 +132,13 @@ impl HostProfile {
 mod tests {
     use super::HOSTS;
     use super::HostProfile;
-    use crate::spapr::cpus::CpuKind;
 
     #[test]
     fn profiles_name_real_cpus() {
-        for cpu in HOSTS.iter().filter_map(|h| h.cpu) {
-            CpuKind::named(cpu).unwrap();
+        for host in &HOSTS {
+            assert_eq!(host.processor().is_none(), !host.is_kvm(), "{}", host.name);
+            // Radix is POWER9's and later's, and every processor before has the hash table.
+            assert!(host.processor().is_none_or(|cpu| cpu.radix || (host.mmu.hash && !host.mmu.radix)), "{}", host.name);
         }
     }
 
