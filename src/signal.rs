@@ -6,6 +6,7 @@
 
 use std::sync::Condvar;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,11 +25,22 @@ pub const KICK: u32 = 1 << 4;
 pub const PROD: u32 = 1 << 5;
 
 /// Pending work for one vCPU, set by any thread, polled by the vCPU.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub struct Signals {
     bits: AtomicU32,
     parked: Mutex<()>,
     wake: Condvar,
+    /// Called after every change, for a vCPU that cannot poll.
+    watcher: OnceLock<Watcher>,
+}
+
+/// What is called after a change.
+type Watcher = Box<dyn Fn(&Signals) + Send + Sync>;
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signals").field("bits", &self.bits).finish_non_exhaustive()
+    }
 }
 
 impl Signals {
@@ -42,14 +54,32 @@ impl Signals {
     pub fn raise(&self, bits: u32) {
         let before = self.bits.fetch_or(bits, Ordering::SeqCst);
         if before & bits != bits {
-            let _guard = self.parked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let guard = self.parked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             self.wake.notify_all();
+            drop(guard);
+            self.tell_watcher();
+        }
+    }
+
+    /// Has `watcher` called after every change of the bits, by whoever changed them; it looks at [`Signals::pending`] itself. Once for each vCPU.
+    pub fn watch(&self, watcher: impl Fn(&Signals) + Send + Sync + 'static) {
+        let first = self.watcher.set(Box::new(watcher)).is_ok();
+        assert!(first, "a vCPU has one accelerator");
+    }
+
+    fn tell_watcher(&self) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher(self);
         }
     }
 
     /// Lowers `bits`; gives those of them that were up.
     pub fn lower(&self, bits: u32) -> u32 {
-        self.bits.fetch_and(!bits, Ordering::SeqCst) & bits
+        let were_up = self.bits.fetch_and(!bits, Ordering::SeqCst) & bits;
+        if were_up != 0 {
+            self.tell_watcher();
+        }
+        were_up
     }
 
     /// Sleeps until one of `bits` is up, or `timeout` has passed (`None`: no limit).

@@ -14,6 +14,7 @@ pub use parts::Parts;
 
 use crate::cpu::CpuState;
 use crate::error::Result;
+use crate::isa::regs::Msr;
 use crate::isa::vectors::Vector;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
@@ -29,6 +30,8 @@ pub enum AccelKind {
     Interp,
     /// The translator; on x86-64 hosts.
     Tcg,
+    /// The host's hypervisor.
+    Kvm,
 }
 
 /// Why a vCPU stopped running guest code.
@@ -111,6 +114,10 @@ pub trait Vcpu: Send {
     fn take(&mut self, vector: Vector);
     /// Registers, consistent while the vCPU is not in [`Vcpu::run`].
     fn state(&self) -> &CpuState;
+    /// The machine state register alone, where that is cheaper than all of them.
+    fn msr(&self) -> Msr {
+        self.state().msr
+    }
     /// Registers, for change. What the vCPU derives from them it derives anew when it next runs; page tables and SLB changes need
     /// an invalidation through the partition besides.
     fn state_mut(&mut self) -> &mut CpuState;

@@ -3,6 +3,7 @@
 use crate::accel::AccelKind;
 use crate::accel::Vcpu;
 use crate::accel::interp::Interp;
+use crate::accel::kvm;
 use crate::clock::VirtualClock;
 use crate::error::Error;
 use crate::error::Result;
@@ -47,7 +48,7 @@ impl Parts {
 }
 
 impl AccelKind {
-    /// Every accelerator that this host may have, the fastest first.
+    /// Every accelerator of our own, the fastest first; KVM is the host's.
     pub const ALL: [AccelKind; 2] = [AccelKind::Tcg, AccelKind::Interp];
 
     /// The name that users write.
@@ -55,6 +56,7 @@ impl AccelKind {
         match self {
             AccelKind::Interp => "interp",
             AccelKind::Tcg => "tcg",
+            AccelKind::Kvm => "kvm",
         }
     }
 
@@ -63,6 +65,7 @@ impl AccelKind {
         match self {
             AccelKind::Interp => None,
             AccelKind::Tcg => tcg_refusal(),
+            AccelKind::Kvm => kvm::probe().err(),
         }
     }
 
@@ -70,10 +73,14 @@ impl AccelKind {
     ///
     /// # Errors
     /// This host cannot run it, or gives no memory for it.
+    ///
+    /// # Panics
+    /// For KVM, whose vCPUs are made by their virtual machine ([`crate::accel::kvm::KvmVm::vcpu`]).
     pub fn create(self, parts: Parts) -> Result<Box<dyn Vcpu>> {
         match self {
             AccelKind::Interp => Ok(Box::new(Interp::new(parts))),
             AccelKind::Tcg => tcg(parts),
+            AccelKind::Kvm => unreachable!("KVM's vCPUs are made by their virtual machine"),
         }
     }
 }

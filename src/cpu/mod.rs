@@ -1,5 +1,6 @@
 //! The architected state of a vCPU, the interrupts it takes and its clocks: what every accelerator shares.
 
+pub mod elements;
 pub mod interrupt;
 pub mod saved;
 pub mod state;

@@ -65,6 +65,11 @@ pub fn pcr(logical_pvr: u32) -> u64 {
     PCR_OF.iter().find(|(p, _)| *p == logical_pvr).map_or(0, |(_, v)| *v)
 }
 
+/// The newest compatibility mode that a PCR stands for; 0 for none.
+pub fn logical_pvr(pcr: u64) -> u32 {
+    PCR_OF.iter().rev().find(|(_, v)| *v == pcr).map_or(0, |(p, _)| *p)
+}
+
 /// The newest edition whose instructions problem-state programs may use under `pcr`.
 pub fn problem_state_isa(pcr: u64) -> Isa {
     match pcr & 0x1e {

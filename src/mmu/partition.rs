@@ -1,11 +1,13 @@
 //! What all vCPUs of one machine share for translation: RAM, the page table roots, and the shootdown of cached translations.
 
+use crate::error::Result;
 use crate::memory::GuestMemory;
 use crate::mmu::hpt::Hpt;
 use crate::signal;
 use crate::signal::Signals;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
@@ -29,6 +31,8 @@ pub struct Partition {
     pub memory: Arc<GuestMemory>,
     /// The hashed page table, if the machine has one now.
     hpt: RwLock<Option<Arc<Hpt>>>,
+    /// Whoever keeps the page tables in our place.
+    host: OnceLock<Arc<dyn HostTables>>,
     /// Process table as H_REGISTER_PROC_TBL leaves it: base address and size field (`prtb` doubleword of the partition table, without its flag bits).
     process_table: AtomicU64,
     /// Counts invalidations; a vCPU that has seen the current count holds no stale translation.
@@ -38,6 +42,33 @@ pub struct Partition {
     /// Held while a request is entered.
     requests: Mutex<()>,
     cpus: RwLock<Vec<Arc<Seen>>>,
+}
+
+/// Page tables that the host's kernel keeps for the guest: it answers their hypercalls, and no table of ours is looked at.
+pub trait HostTables: Send + Sync {
+    /// Whether hash guests exist here.
+    fn can_hash(&self) -> bool;
+    /// Gives the guest an empty hash table of 2^`shift` bytes.
+    ///
+    /// # Errors
+    /// The host has no memory for it.
+    fn new_hash_table(&self, shift: u32) -> Result<()>;
+    /// Tells how the guest translates, and its process table's doubleword.
+    ///
+    /// # Errors
+    /// The host cannot do that.
+    fn configure(&self, by: Translation, process_table: u64) -> Result<()>;
+}
+
+/// How a guest translates, as far as whoever walks its tables must know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Translation {
+    /// By the hash table.
+    Hash,
+    /// By radix trees; it asks when translations are to be forgotten.
+    Radix,
+    /// By radix trees; it invalidates translations itself (LPCR\[GTSE\]).
+    RadixGtse,
 }
 
 /// How far one vCPU has followed invalidations.
@@ -54,6 +85,7 @@ impl Partition {
         Partition {
             memory,
             hpt: RwLock::new(None),
+            host: OnceLock::new(),
             process_table: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             scopes: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -71,6 +103,31 @@ impl Partition {
     pub fn set_hpt(&self, hpt: Option<Arc<Hpt>>) {
         *self.hpt.write().unwrap_or_else(std::sync::PoisonError::into_inner) = hpt;
         self.invalidate(None);
+    }
+
+    /// From now on the host's kernel keeps the page tables. To be called before there are any.
+    pub fn set_host(&self, host: Arc<dyn HostTables>) {
+        let first = self.host.set(host).is_ok();
+        assert!(first && self.hpt().is_none(), "who keeps the page tables is settled before there are any");
+    }
+
+    /// Whoever keeps the page tables in our place.
+    pub fn host(&self) -> Option<&Arc<dyn HostTables>> {
+        self.host.get()
+    }
+
+    /// Gives the guest an empty hash table of 2^`shift` bytes.
+    ///
+    /// # Errors
+    /// The host has no memory for it; nothing is changed.
+    pub fn new_hpt(&self, shift: u32) -> Result<()> {
+        match self.host() {
+            Some(host) => host.new_hash_table(shift),
+            None => {
+                self.set_hpt(Some(Arc::new(Hpt::new(shift)?)));
+                Ok(())
+            }
+        }
     }
 
     /// The process table doubleword (ISA III, process table: base in bits 4:51, size in bits 59:63).

@@ -16,6 +16,8 @@ use pyo3::prelude::pyfunction;
 use pyo3::types::PyAny;
 use pyo3::types::PyDict;
 
+use crate::error::Error;
+use crate::python::accel::settle;
 use crate::spapr::caps::Cap;
 use crate::spapr::smp::SmpSettings;
 use crate::spapr::spec::MachineSpec;
@@ -127,7 +129,14 @@ impl From<PyConfig> for Settings {
 #[pyfunction]
 #[allow(clippy::type_complexity, reason = "read once, by the facade")]
 pub fn resolve(py: Python<'_>, config: PyConfig) -> PyResult<(Bound<'_, PyDict>, Vec<(String, String, String)>)> {
-    let spec = check(&Settings::from(config))?;
+    let accel = config.accel.clone();
+    let settings = Settings::from(config);
+    // An accelerator that is not here is for whoever makes the machine to refuse; the settings can be settled all the same.
+    let spec = match settle(&accel, &settings) {
+        Ok((_, spec)) => spec,
+        Err(Error::Accel { .. }) => check(&settings)?,
+        Err(other) => return Err(other.into()),
+    };
     let settled = settled(py, &spec)?;
     Ok((settled, spec.warnings.into_iter().map(|w| (w.setting, w.message, w.hint)).collect()))
 }

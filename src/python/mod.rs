@@ -6,6 +6,7 @@
 
 use pyo3::prelude::pymodule;
 
+mod accel;
 mod compat;
 mod config;
 mod cpu;

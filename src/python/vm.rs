@@ -10,9 +10,7 @@ use pyo3::prelude::pyclass;
 use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
 
-use crate::accel::AccelKind;
-use crate::accel::kvm;
-use crate::error::Error;
+use crate::python::accel::settle;
 use crate::python::config::PyConfig;
 use crate::python::cpu::Cpu;
 use crate::python::held::Held;
@@ -23,7 +21,6 @@ use crate::spapr::compat::Side;
 use crate::spapr::hcall;
 use crate::spapr::machine::Machine;
 use crate::spapr::spec::Settings;
-use crate::spapr::spec::check;
 use crate::units::CpuIndex;
 use crate::vm::Options;
 use crate::vm::Status;
@@ -55,9 +52,12 @@ impl Vm {
     #[new]
     fn new(py: Python<'_>, config: PyConfig) -> PyResult<Vm> {
         journal::install();
-        let accel = accelerator(&config.accel)?;
+        let name = config.accel.clone();
         let settings = Settings::from(config);
-        let vm = py.detach(|| crate::vm::Vm::new(check(&settings)?, Options { accel, ..Options::default() }))?;
+        let vm = py.detach(|| {
+            let (accel, spec) = settle(&name, &settings)?;
+            crate::vm::Vm::new(spec, Options { accel, ..Options::default() })
+        })?;
         Ok(Vm(Held::new(vm)))
     }
 
@@ -223,18 +223,6 @@ impl Console {
     fn input(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
         let vm = self.held.vm("console.write")?;
         Ok(py.detach(|| vm.input(self.index, data)))
-    }
-}
-
-fn accelerator(name: &str) -> Result<AccelKind, Error> {
-    let named = AccelKind::ALL.into_iter().find(|kind| kind.name() == name);
-    match (name, named) {
-        ("auto", _) => Ok(AccelKind::Interp),
-        ("kvm", _) => Err(kvm::refusal()),
-        (_, Some(kind)) => kind.refusal().map_or(Ok(kind), Err),
-        (other, None) => {
-            Err(Error::config("accel", format!("there is no accelerator {other:?}"), "use accel=\"tcg\" or \"interp\", or leave it out"))
-        }
     }
 }
 

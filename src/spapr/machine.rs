@@ -25,6 +25,7 @@ use crate::memory::GuestMemory;
 use crate::mmu::hpt;
 use crate::mmu::hpt::Hpt;
 use crate::mmu::partition::Partition;
+use crate::mmu::partition::Translation;
 use crate::signal;
 use crate::signal::Signals;
 use crate::spapr::devtree;
@@ -316,8 +317,11 @@ impl Machine {
     pub fn reset(&mut self, kind: ResetKind) -> Result<()> {
         let shift = self.hpt_shift_of(self.boot_hpt_ram());
         self.partition.set_process_table(0);
-        self.partition.set_hpt(Some(Arc::new(Hpt::new(shift)?)));
-        self.mmu = MmuMode::Hash;
+        self.mmu = self.first_mmu();
+        match self.mmu {
+            MmuMode::Hash => self.partition.new_hpt(shift)?,
+            MmuMode::Radix => self.configure_host(Translation::Radix, 0)?,
+        }
         self.prepared_hpt = None;
         for (i, v) in self.vcpus.iter_mut().enumerate() {
             v.run = if i == 0 { RunState::Running } else { RunState::Stopped };
@@ -339,6 +343,19 @@ impl Machine {
         self.negotiated.rng_seed = seed;
         self.poll_input();
         Ok(())
+    }
+
+    /// How a guest translates that has not said anything: by hash, except on hosts that cannot.
+    fn first_mmu(&self) -> MmuMode {
+        if self.partition.host().is_none_or(|host| host.can_hash()) { MmuMode::Hash } else { MmuMode::Radix }
+    }
+
+    /// Tells a host that keeps the page tables how the guest translates.
+    ///
+    /// # Errors
+    /// The host cannot do that.
+    pub fn configure_host(&self, by: Translation, process_table: u64) -> Result<()> {
+        self.partition.host().map_or(Ok(()), |host| host.configure(by, process_table))
     }
 
     /// RAM that the first hash table is sized for: all there may ever be, where it cannot grow.
@@ -366,7 +383,7 @@ impl Machine {
             }
             (MmuMode::Radix, MmuMode::Hash) => {
                 let shift = self.hpt_shift_of(self.boot_hpt_ram());
-                self.partition.set_hpt(Some(Arc::new(Hpt::new(shift)?)));
+                self.partition.new_hpt(shift)?;
             }
             (MmuMode::Hash, MmuMode::Hash) | (MmuMode::Radix, MmuMode::Radix) => {}
         }
@@ -380,8 +397,8 @@ impl Machine {
     /// The host has no memory for it; nothing is changed.
     pub fn grow_empty_hpt(&mut self, ram: u64) -> Result<()> {
         let shift = self.hpt_shift_of(ram);
-        if self.partition.hpt().is_some_and(|old| old.shift() < shift) {
-            self.partition.set_hpt(Some(Arc::new(Hpt::new(shift)?)));
+        if self.mmu == MmuMode::Hash && self.negotiated.hpt_shift < shift {
+            self.partition.new_hpt(shift)?;
             self.negotiated.hpt_shift = shift;
         }
         Ok(())

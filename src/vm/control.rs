@@ -284,6 +284,9 @@ impl Shared {
     }
 
     pub(super) fn resume(&self, budget: Option<u64>) -> Result<()> {
+        if budget.is_some() {
+            self.needs_counting("count instructions", "leave max_instructions out")?;
+        }
         let mut i = self.control.get();
         let refuse = |problem: String, hint: &str| Err(Error::State { doing: "run".into(), problem, hint: hint.into() });
         if i.want == Want::Close {

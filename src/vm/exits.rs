@@ -168,7 +168,7 @@ impl Shared {
     }
 
     fn hcall(&self, cpu: CpuIndex, slot: &mut Slot, number: u64, args: [u64; 9]) -> Next {
-        let caller = Caller { cpu, msr: slot.vcpu.state().msr };
+        let caller = Caller { cpu, msr: slot.vcpu.msr() };
         let (outcome, deadline_moved) = {
             let mut machine = lock(&self.machine);
             let before = machine.next_deadline();
@@ -317,6 +317,7 @@ impl Shared {
     /// One instruction of one vCPU, on the caller's thread.
     pub(super) fn step(&self, cpu: CpuIndex) -> Result<()> {
         let refuse = |problem: &str, hint: &str| Err(Error::State { doing: "step".into(), problem: problem.into(), hint: hint.into() });
+        self.needs_counting("execute one instruction", "pause() and resume() instead")?;
         let Some(_held) = self.control.hold() else { return refuse("the machine is running", "pause() it first") };
         if self.control.status().0.ended() {
             return refuse("the machine has ended", "reset() it first");

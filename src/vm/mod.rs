@@ -9,6 +9,7 @@ mod boot;
 pub mod checkpoint;
 mod control;
 mod exits;
+pub mod kvm;
 mod run;
 pub mod saved;
 mod snapshot;
@@ -310,6 +311,9 @@ impl Vm {
     /// # Errors
     /// The machine runs.
     pub fn set_breakpoints(&self, at: &[u64]) -> Result<()> {
+        if !at.is_empty() {
+            self.shared.needs_counting("stop at breakpoints", "leave them out")?;
+        }
         self.shared.stopped("set breakpoints", |s| s.slots.iter().for_each(|slot| lock(slot).vcpu.set_breakpoints(at)))
     }
 
@@ -335,6 +339,10 @@ impl Shared {
     /// A machine over `memory`, its vCPUs with all registers zero, without threads.
     fn build(spec: MachineSpec, options: Options, images: Arc<ImageStore>, memory: Arc<GuestMemory>) -> Result<Arc<Shared>> {
         let partition = Arc::new(Partition::new(memory.clone()));
+        let kvm = match options.accel {
+            AccelKind::Interp | AccelKind::Tcg => None,
+            AccelKind::Kvm => Some(kvm::create(&spec, &memory, &partition)?),
+        };
         let clock = Arc::new(VirtualClock::default());
         let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
         let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();
@@ -353,10 +361,14 @@ impl Shared {
                 clock: clock.clone(),
                 others: others.clone(),
             };
-            Ok(Mutex::new(Slot { vcpu: options.accel.create(parts)?, halt: Halt::Stopped }))
+            let vcpu: Box<dyn Vcpu> = match &kvm {
+                Some(kvm) => Box::new(kvm.vcpu(parts)?),
+                None => options.accel.create(parts)?,
+            };
+            Ok(Mutex::new(Slot { vcpu, halt: Halt::Stopped }))
         });
         let shared = Shared {
-            slots: slots.collect::<Result<_>>()?,
+            slots: slots.collect::<Result<Vec<_>>>()?,
             changes: ids.iter().map(|_| Mutex::default()).collect(),
             control: Control::new(ids.len()),
             log: exits::HcallLog::default(),
@@ -372,6 +384,18 @@ impl Shared {
             consoles,
         };
         Ok(Arc::new(shared))
+    }
+
+    /// Refuses what takes an accelerator of our own, which sees every instruction.
+    fn needs_counting(&self, what: &str, instead: &str) -> Result<()> {
+        match self.options.accel {
+            AccelKind::Interp | AccelKind::Tcg => Ok(()),
+            AccelKind::Kvm => Err(Error::Accel {
+                accel: "kvm".into(),
+                problem: format!("KVM does not {what}"),
+                hint: format!("{instead}, or use accel=\"interp\""),
+            }),
+        }
     }
 
     /// Runs `look` while no vCPU is in guest code, and none can enter.

@@ -13,6 +13,7 @@ mod fdt;
 mod fuzz_smoke;
 mod hcall;
 mod insn;
+mod kvm_abi;
 mod migrate;
 mod objdump;
 mod oracle;

@@ -1,6 +1,7 @@
 //! The guest chooses how it translates (PAPR, H_REGISTER_PROC_TBL): radix with a process table, or hash.
 
 use crate::isa::regs::Lpcr;
+use crate::mmu::partition::Translation;
 use crate::spapr::hcall::Caller;
 use crate::spapr::hcall::Change;
 use crate::spapr::hcall::H;
@@ -62,6 +63,18 @@ pub fn register(m: &mut Machine, _: Caller, [flags, base, page_size, table_size,
     };
     if m.set_mmu(mode).is_err() {
         return H::NoMem.into();
+    }
+    let value = match table {
+        Table::Set(value) => value,
+        Table::Keep => m.partition.process_table(),
+    };
+    let by = match mode {
+        MmuMode::Hash => Translation::Hash,
+        MmuMode::Radix if flags & GTSE != 0 => Translation::RadixGtse,
+        MmuMode::Radix => Translation::Radix,
+    };
+    if m.configure_host(by, value).is_err() {
+        return H::Parameter.into();
     }
     match table {
         Table::Set(value) => m.partition.set_process_table(value),

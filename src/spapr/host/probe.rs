@@ -5,6 +5,7 @@
 //! no POWER kernel answers.
 
 use crate::accel;
+use crate::error::Error;
 use crate::spapr::cpus::CPUS;
 use crate::spapr::host::HOSTS;
 use crate::spapr::host::HostProfile;
@@ -151,10 +152,13 @@ pub struct Found {
 /// Looks at this machine.
 pub fn here() -> Found {
     let linux = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_string();
-    let crate::error::Error::Accel { problem, .. } = accel::kvm::refusal() else {
-        return Found { architecture: std::env::consts::ARCH, linux, kvm: String::new(), facts: None, profile: HostProfile::emulator() };
+    let (kvm, facts) = match accel::kvm::ask(|pvr, check| Facts::ask(pvr, check)) {
+        Ok(facts) => (String::new(), Some(facts)),
+        Err(Error::Accel { problem, .. }) => (problem, None),
+        Err(other) => (other.to_string(), None),
     };
-    Found { architecture: std::env::consts::ARCH, linux, kvm: problem, facts: None, profile: HostProfile::emulator() }
+    let profile = facts.and_then(|facts| facts.nearest()).unwrap_or_else(HostProfile::emulator);
+    Found { architecture: std::env::consts::ARCH, linux, kvm, facts, profile }
 }
 
 #[cfg(test)]

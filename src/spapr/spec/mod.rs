@@ -263,9 +263,14 @@ impl MachineSpec {
 
 /// Settles the settings, or says which cannot work and what to write instead.
 pub fn check(settings: &Settings) -> Result<MachineSpec> {
+    let host = settings.host.as_deref().map_or(Ok(HostProfile::emulator()), HostProfile::named)?;
+    check_on(settings, host)
+}
+
+/// The same for a host that is known otherwise than by name.
+pub fn check_on(settings: &Settings, host: &'static HostProfile) -> Result<MachineSpec> {
     let version = Version::parse(&settings.machine)?;
     let compat = version.facts().into_owned();
-    let host = settings.host.as_deref().map_or(Ok(HostProfile::emulator()), HostProfile::named)?;
     let (cpu, max_compat) = processor(settings, &compat, host)?;
     let smp = settings.smp.complete(version, &compat)?;
     few_enough_for_kvm(&smp, host)?;

@@ -1,0 +1,216 @@
+//! Everything but guest code, on a recorded kernel.
+
+use super::script::Act;
+use super::script::Is;
+use super::script::POWER8;
+use super::script::POWER9;
+use super::script::Script;
+use super::*;
+use crate::accel::Exit;
+use crate::accel::Parts;
+use crate::accel::Reply;
+use crate::accel::Vcpu;
+use crate::isa::cpu_model;
+use crate::isa::spr;
+use crate::memory::GuestMemory;
+use crate::mmu::partition::HostTables;
+use crate::mmu::partition::Partition;
+use crate::mmu::partition::Translation;
+use crate::signal;
+use crate::units::Ra;
+use crate::units::Width;
+use std::sync::Arc;
+use std::time::Duration;
+use vcpu::KvmVcpu;
+
+#[test]
+fn the_refusal_names_the_device_and_what_to_use() {
+    let text = foreign().to_string();
+    assert!(text.contains("/dev/kvm") && text.contains("accel=\"interp\""), "{text}");
+    assert!(no_device(libc::EACCES).to_string().contains("may not be opened"));
+    assert!(no_device(libc::ENOENT).to_string().contains("no /dev/kvm"));
+    assert!(no_device(libc::EIO).to_string().contains("cannot be used"));
+}
+
+/// A machine's life as far as KVM is concerned, to the guest's first exit.
+fn live(kernel: &Arc<Script>) -> crate::error::Result<(KvmVcpu, Exit)> {
+    let vm = Arc::new(KvmVm::new(kernel.clone())?);
+    let memory = Arc::new(GuestMemory::new(1 << 20)?);
+    vm.set_smt(8).map_err(|e| refused(&sys::ENABLE_CAP, e))?;
+    vm.set_memory(&memory)?;
+    vm.new_hash_table(18)?;
+    vm.configure(Translation::Hash, 0)?;
+    vm.start_dirty_log()?;
+    vm.take_dirty()?;
+    vm.stop_dirty_log()?;
+    let model = cpu_model::by_name("power9_v2.2").unwrap();
+    let parts = Parts::lone(model, Arc::new(Partition::new(memory)));
+    parts.clock.start();
+    let mut vcpu = vm.vcpu(parts)?;
+    vcpu.signals().raise(signal::EXTERNAL);
+    vcpu.state_mut().gpr[7] = 77;
+    vcpu.state_mut().vsr[40] = crate::cpu::Vsr([1, 2]);
+    vcpu.state_mut().slb[3] = crate::cpu::SlbEntry { esid: 0x0800_0000, vsid: 0x1000 };
+    let exit = vcpu.run(None)?;
+    Ok((vcpu, exit))
+}
+
+fn scripted(is: Is, acts: &[Act]) -> Arc<Script> {
+    Arc::new(Script::new(is).acting(acts))
+}
+
+const HCALL: Act = Act::Leave(sys::exit::PAPR_HCALL, [0x58, 0, 0x1234]);
+
+#[test]
+fn facts_are_the_kernels_answers() {
+    let facts = probe::facts(&Script::new(POWER8)).unwrap();
+    assert_eq!((facts.kind, facts.pvr, facts.smt, facts.possible, facts.vcpu_id_end), (probe::Type::Hv, 0x4d_0200, 8, 15, 16384));
+    assert_eq!((facts.radix, facts.hash, facts.modes().collect::<Vec<_>>()), (false, true, vec![8, 4, 2, 1]));
+    let facts = probe::facts(&Script::new(POWER9)).unwrap();
+    assert_eq!((facts.smt, facts.radix, facts.hash), (1, true, true));
+    let pr = probe::facts(&Script::new(Is { hv: false, smt: 0, possible: 1, ..POWER8 })).unwrap();
+    assert_eq!((pr.kind, pr.smt), (probe::Type::Pr, 1));
+}
+
+#[test]
+fn a_hypercall_comes_and_goes_without_touching_registers() {
+    let kernel = scripted(POWER9, &[HCALL, HCALL]);
+    let (mut vcpu, exit) = live(&kernel).unwrap();
+    assert_eq!(exit, Exit::Hcall { number: 0x58, args: [0x1234, 0, 0, 0, 0, 0, 0, 0, 0] });
+    assert_eq!(kernel.line(), Some(sys::INTERRUPT_SET_LEVEL));
+    let reads = kernel.count(&sys::GET_ONE_REG);
+    vcpu.complete(Reply::Hcall { status: -4, out: [9, 8, 0, 0, 0, 0, 0, 0], count: 2 });
+    vcpu.run(None).unwrap();
+    assert_eq!(kernel.count(&sys::GET_ONE_REG), reads);
+    let s = vcpu.state();
+    assert_eq!((s.gpr[3] as i64, s.gpr[4], s.gpr[5], s.gpr[7]), (-4, 9, 8, 0), "the kernel's own r4 to r12 are the exit's");
+    assert_eq!((s.vsr[40].0, s.slb[3].vsid, s.spr[spr::PVR]), ([1, 2], 0x1000, 0x4e_1202));
+}
+
+#[test]
+fn registers_changed_between_exit_and_entry_reach_the_kernel() {
+    let kernel = scripted(POWER9, &[HCALL, HCALL]);
+    let (mut vcpu, _) = live(&kernel).unwrap();
+    // As a call that is made again with other arguments, and never answered.
+    let s = vcpu.state_mut();
+    (s.gpr[3], s.gpr[4], s.nip) = (0x58, 0x99, 0x4000);
+    vcpu.run(None).unwrap();
+    let s = vcpu.state();
+    assert_eq!((s.gpr[3], s.gpr[4], s.nip), (0x58, 0x99, 0x4000));
+}
+
+#[test]
+fn accesses_outside_ram_are_bytes_as_the_guest_has_them() {
+    let store = Act::Leave(sys::exit::MMIO, [0x6_0000_0000, u64::from_ne_bytes([1, 2, 3, 4, 0, 0, 0, 0]), 4 | 1 << 32]);
+    let load = Act::Leave(sys::exit::MMIO, [0x6_0000_0008, 0, 8]);
+    let odd = Act::Leave(sys::exit::MMIO, [0x6_0000_0008, 0, 3]);
+    let kernel = scripted(POWER9, &[store, load, odd]);
+    let (mut vcpu, exit) = live(&kernel).unwrap();
+    assert_eq!(exit, Exit::MmioWrite { at: Ra(0x6_0000_0000), width: Width::Word, value: 0x0102_0304 });
+    vcpu.complete(Reply::Stored);
+    assert_eq!(vcpu.run(None).unwrap(), Exit::MmioRead { at: Ra(0x6_0000_0008), width: Width::Double });
+    vcpu.complete(Reply::Loaded(5));
+    assert!(vcpu.run(None).unwrap_err().to_string().contains("3 bytes"));
+}
+
+#[test]
+fn what_kvm_fails_with_is_said() {
+    for (reason, word) in [
+        (sys::exit::INTERNAL_ERROR, "KVM_EXIT_INTERNAL_ERROR"),
+        (sys::exit::FAIL_ENTRY, "KVM_EXIT_FAIL_ENTRY"),
+        (sys::exit::UNKNOWN, "KVM_EXIT_UNKNOWN"),
+        (sys::exit::NMI, "KVM_EXIT_NMI"),
+        (99, "99"),
+    ] {
+        let kernel = scripted(POWER9, &[Act::Leave(reason, [7, 0, 0])]);
+        let said = live(&kernel).map(drop).unwrap_err().to_string();
+        assert!(said.contains(word) && said.contains("; "), "{said}");
+        assert_eq!(kernel.open_descriptors(), 0);
+    }
+}
+
+#[test]
+fn every_call_may_fail_and_says_so() {
+    // What a kernel need not have is done without.
+    let tolerated = |op: &str, errno| match op {
+        "KVM_CHECK_EXTENSION" | "KVM_PPC_GET_SMMU_INFO" | "KVM_PPC_GET_CPU_CHAR" => true,
+        "KVM_GET_ONE_REG" | "KVM_SET_ONE_REG" => errno == libc::EINVAL,
+        _ => false,
+    };
+    let mut failed = 0;
+    for op in sys::OPS {
+        for errno in [libc::EBUSY, libc::EINVAL, libc::EEXIST, libc::ENOMEM, libc::EMFILE] {
+            let times = {
+                let whole = scripted(POWER9, &[HCALL]);
+                live(&whole).unwrap();
+                whole.count(op)
+            };
+            for time in 0..times.min(4) {
+                let kernel = Arc::new(Script::new(POWER9).acting(&[HCALL]).failing(op.name, time, errno));
+                match live(&kernel).map(drop) {
+                    Ok(()) => {
+                        assert!(tolerated(op.name, errno), "{} {errno}", op.name)
+                    }
+                    Err(e) => {
+                        let text = e.to_string();
+                        let number = format!("os error {errno}");
+                        assert!(text.contains(op.name) && text.contains(&number) && text.contains("; "), "{text}");
+                        failed += 1;
+                    }
+                }
+                assert_eq!(kernel.open_descriptors(), 0, "{} {errno}", op.name);
+            }
+        }
+    }
+    assert!(failed > 60, "{failed}");
+}
+
+#[test]
+fn a_kick_ends_a_guest_that_never_returns() {
+    let kernel = scripted(POWER9, &[HCALL, Act::Loop, Act::Loop, Act::Fail(libc::EINTR), HCALL]);
+    let (mut vcpu, _) = live(&kernel).unwrap();
+    let signals = vcpu.signals().clone();
+    let other = std::thread::spawn(move || {
+        // A storm of signals that mean nothing to the guest, then the kick.
+        for _ in 0..1000 {
+            signals.raise(signal::FLUSH);
+            signals.lower(signal::FLUSH);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        signals.raise(signal::KICK);
+    });
+    assert_eq!(vcpu.run(None).unwrap(), Exit::Kicked);
+    other.join().unwrap();
+    vcpu.signals().lower(signal::KICK);
+    vcpu.signals().raise(signal::SYSTEM_RESET);
+    assert_eq!(vcpu.run(None).unwrap(), Exit::SystemReset);
+    assert_eq!(vcpu.signals().pending() & signal::SYSTEM_RESET, 0);
+    vcpu.signals().raise(signal::KICK);
+    assert_eq!(vcpu.run(None).unwrap(), Exit::Kicked);
+    assert!(vcpu.run(Some(5)).unwrap_err().to_string().contains("count instructions"));
+}
+
+#[test]
+fn time_starts_once_for_all_and_never_steps_back() {
+    let kernel = scripted(POWER9, &[HCALL, HCALL, HCALL]);
+    let (mut vcpu, _) = live(&kernel).unwrap();
+    let before = vcpu.timebase();
+    vcpu.complete(Reply::Hcall { status: 0, out: [0; 8], count: 0 });
+    vcpu.run(None).unwrap();
+    let after = vcpu.timebase();
+    assert!(after >= before && after - before < 1 << 32, "{before} {after}");
+    assert!(vcpu.state().tb_offset < 1 << 24, "an offset is rounded up to 2^24 at most");
+}
+
+#[test]
+fn what_is_stored_is_read_back() {
+    let kernel = scripted(POWER9, &[HCALL]);
+    let (vcpu, _) = live(&kernel).unwrap();
+    let mut s = vcpu.state().clone();
+    s.gpr[1] = 0x1111;
+    s.spr[spr::DAR] = 0x2222;
+    vcpu.registers().store(None, &s).unwrap();
+    assert_eq!(vcpu.registers().mismatch(&s).unwrap(), None);
+    s.spr[spr::DAR] = 0x3333;
+    assert_eq!(vcpu.registers().mismatch(&s).unwrap().as_deref(), Some("DAR"));
+}

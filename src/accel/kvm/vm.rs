@@ -1,0 +1,207 @@
+//! One virtual machine in the kernel.
+
+use crate::accel::Parts;
+use crate::accel::kvm::ioctl::Arg;
+use crate::accel::kvm::ioctl::Errno;
+use crate::accel::kvm::ioctl::Kernel;
+use crate::accel::kvm::ioctl::bytes;
+use crate::accel::kvm::line::Line;
+use crate::accel::kvm::probe;
+use crate::accel::kvm::probe::Facts;
+use crate::accel::kvm::refused;
+use crate::accel::kvm::refused_for;
+use crate::accel::kvm::sys;
+use crate::accel::kvm::sys::Op;
+use crate::accel::kvm::vcpu::KvmVcpu;
+use crate::clock;
+use crate::clock::VirtualClock;
+use crate::error::Result;
+use crate::memory::GuestMemory;
+use crate::mmu::partition::HostTables;
+use crate::mmu::partition::Translation;
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// log2 of the granule of timebase offsets.
+const TB_SHIFT: u32 = 24;
+
+/// A virtual machine. It lives until its last vCPU is gone, and RAM lives as long.
+pub struct KvmVm {
+    pub(super) kernel: Arc<dyn Kernel>,
+    dev: OwnedFd,
+    fd: OwnedFd,
+    facts: Facts,
+    /// RAM that the kernel has been given the address of.
+    memory: Mutex<Option<Arc<GuestMemory>>>,
+    /// For the clock's present start: the host's timebase then, less the clock's ticks.
+    base: Mutex<Option<(Instant, u64)>>,
+    /// The latest timebase (the host's plus offset) that any vCPU can have seen.
+    seen: AtomicU64,
+}
+
+impl KvmVm {
+    /// An empty machine.
+    ///
+    /// # Errors
+    /// There is no KVM, or it refuses.
+    pub fn new(kernel: Arc<dyn Kernel>) -> Result<KvmVm> {
+        let facts = probe::facts(&*kernel)?;
+        let dev = kernel.open().map_err(super::no_device)?;
+        let (fd, _) = probe::create_vm(&*kernel, &dev)?;
+        Ok(KvmVm { kernel, dev, fd, facts, memory: Mutex::default(), base: Mutex::default(), seen: AtomicU64::new(0) })
+    }
+
+    /// What the kernel offers.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The spacing of vcpu ids now.
+    pub fn smt(&self) -> u32 {
+        probe::capability(&*self.kernel, &self.fd, sys::CAP_PPC_SMT).max(1)
+    }
+
+    /// Asks for a spacing of vcpu ids. To be called before there is a vCPU.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn set_smt(&self, mode: u32) -> std::result::Result<(), Errno> {
+        self.enable(&self.fd, sys::CAP_PPC_SMT, [u64::from(mode), 0, 0, 0])
+    }
+
+    pub(super) fn enable(&self, fd: &OwnedFd, cap: u32, args: [u64; 4]) -> std::result::Result<(), Errno> {
+        let mut enable = sys::EnableCap { cap, flags: 0, args, pad: [0; 8] };
+        self.kernel.call(fd.as_fd(), &sys::ENABLE_CAP, Arg::Bytes(bytes(&mut enable))).map(drop)
+    }
+
+    /// Gives the guest its RAM.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn set_memory(&self, memory: &Arc<GuestMemory>) -> Result<()> {
+        self.region(memory, 0)?;
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory.clone());
+        Ok(())
+    }
+
+    fn region(&self, memory: &GuestMemory, flags: u32) -> Result<()> {
+        self.call(&sys::SET_USER_MEMORY_REGION, Arg::Memory { slot: 0, flags, memory })
+    }
+
+    /// Has the kernel note from now on which pages the guest writes.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn start_dirty_log(&self) -> Result<()> {
+        self.flags(sys::MEM_LOG_DIRTY_PAGES)
+    }
+
+    /// The kernel notes no longer which pages are written.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn stop_dirty_log(&self) -> Result<()> {
+        self.flags(0)
+    }
+
+    fn flags(&self, flags: u32) -> Result<()> {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        memory.map_or(Ok(()), |memory| self.region(&memory, flags))
+    }
+
+    /// The pages written since the last call: one bit for each page of the host's.
+    ///
+    /// # Errors
+    /// The kernel refuses, or notes nothing.
+    pub fn take_dirty(&self) -> Result<Vec<u64>> {
+        let bytes = self.memory.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |m| m.size());
+        let pages = bytes.div_ceil(self.facts.page);
+        let mut bitmap = vec![0; pages.div_ceil(64) as usize];
+        self.call(&sys::GET_DIRTY_LOG, Arg::Dirty { slot: 0, bitmap: &mut bitmap })?;
+        Ok(bitmap)
+    }
+
+    /// A vCPU, with its id as the guest has it.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn vcpu(self: &Arc<Self>, parts: Parts) -> Result<KvmVcpu> {
+        let create = &sys::CREATE_VCPU;
+        let id = parts.id.0;
+        let fd = self.kernel.create(self.fd.as_fd(), create, Arg::Value(u64::from(id)));
+        let fd = fd.map_err(|e| refused_for(create, e, &format!(" (vcpu id {id})")))?;
+        let size = &sys::GET_VCPU_MMAP_SIZE;
+        let bytes = self.kernel.call(self.dev.as_fd(), size, Arg::None).map_err(|e| refused(size, e))?;
+        let page = self.kernel.map(fd.as_fd(), bytes.max(0) as usize).map_err(|e| refused(size, e))?;
+        self.enable(&fd, sys::CAP_PPC_PAPR, [0; 4]).map_err(|e| refused(&sys::ENABLE_CAP, e))?;
+        Ok(KvmVcpu::new(self.clone(), Line::new(self.kernel.clone(), fd, page), parts))
+    }
+
+    fn call(&self, op: &'static Op, arg: Arg<'_>) -> Result<()> {
+        self.kernel.call(self.fd.as_fd(), op, arg).map(drop).map_err(|e| refused(op, e))
+    }
+
+    /// For the clock's present start, the host's timebase then less the clock's ticks: the same for every vCPU. `None`: the clock stands.
+    pub(super) fn base(&self, clock: &VirtualClock) -> Option<u64> {
+        let (start, _) = clock.origin()?;
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        match *base {
+            Some((then, base)) if then == start => Some(base),
+            Some(_) | None => {
+                let now = self.kernel.timebase().wrapping_sub(clock::ticks(clock.now()));
+                *base = Some((start, now));
+                Some(now)
+            }
+        }
+    }
+
+    /// The kernel's timebase offset for a guest's, given the base: no less, a multiple of what it rounds to, and no step back.
+    pub(super) fn offset(&self, base: u64, tb_offset: u64) -> u64 {
+        let exact = tb_offset.wrapping_sub(base);
+        let granule = 1u64 << TB_SHIFT;
+        let up = |v: u64| v.wrapping_add(granule - 1) & !(granule - 1);
+        let last = self.seen.load(Ordering::SeqCst);
+        let behind = (last.wrapping_sub(self.kernel.timebase().wrapping_add(exact)) as i64).max(0) as u64;
+        // Only what the clocks drifted apart while the machine ran; a guest that was set back on purpose may go back.
+        up(exact.wrapping_add(if behind < clock::TIMEBASE_HZ { behind } else { 0 }))
+    }
+
+    /// A vCPU with this offset has left guest code.
+    pub(super) fn note_time(&self, offset: u64) {
+        self.seen.store(self.kernel.timebase().wrapping_add(offset), Ordering::SeqCst);
+    }
+}
+
+impl HostTables for KvmVm {
+    fn can_hash(&self) -> bool {
+        self.facts.hash
+    }
+
+    fn new_hash_table(&self, shift: u32) -> Result<()> {
+        let mut order = shift;
+        self.call(&sys::PPC_ALLOCATE_HTAB, Arg::Bytes(bytes(&mut order)))?;
+        if order == shift { Ok(()) } else { Err(refused(&sys::PPC_ALLOCATE_HTAB, libc::ENOMEM)) }
+    }
+
+    fn configure(&self, by: Translation, process_table: u64) -> Result<()> {
+        let (flags, radix) = match by {
+            Translation::Hash => (0, 0),
+            Translation::Radix => (sys::MMUV3_RADIX, sys::PATB_GR),
+            Translation::RadixGtse => (sys::MMUV3_RADIX | sys::MMUV3_GTSE, sys::PATB_GR),
+        };
+        let mut config = sys::MmuV3 { flags, process_table: process_table | radix };
+        let op = &sys::PPC_CONFIGURE_V3_MMU;
+        match self.kernel.call(self.fd.as_fd(), op, Arg::Bytes(bytes(&mut config))) {
+            // Before ISA 3.0 there is nothing to choose.
+            Err(libc::ENODEV) if by == Translation::Hash => Ok(()),
+            Err(e) => Err(refused(op, e)),
+            Ok(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The kernel's half of a machine: which host this is, and a virtual machine in it that fits a [`MachineSpec`].
+//!
+//! VSMT is a conversation. `spapr::vsmt` has decided with the kernel's own answers in hand (its default, the modes it says are possible); here the mode is really
+//! asked for, before there is any vCPU, and what the kernel then says is held against the decision (spec: `spapr::vsmt::decide`).
+
+use crate::accel::kvm;
+use crate::accel::kvm::KvmVm;
+use crate::accel::kvm::ioctl;
+use crate::accel::kvm::ioctl::Kernel;
+use crate::accel::kvm::probe::Type;
+use crate::error::Error;
+use crate::error::Result;
+use crate::memory::GuestMemory;
+use crate::mmu::partition::Partition;
+use crate::spapr::cpus::CPUS;
+use crate::spapr::host::HostProfile;
+use crate::spapr::host::probe::Facts;
+use crate::spapr::spec::MachineSpec;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+/// This host as a profile: the named one whose processor it has, with what its kernel really says of vcpu ids.
+///
+/// # Errors
+/// There is no KVM here that runs PowerPC guests; the error says what was found.
+pub fn this_host() -> Result<&'static HostProfile> {
+    static HERE: OnceLock<HostProfile> = OnceLock::new();
+    if let Some(known) = HERE.get() {
+        return Ok(known);
+    }
+    let facts = kvm::ask(|pvr, check| Facts::ask(pvr, check))?;
+    let profile = profile(&facts)?;
+    Ok(HERE.get_or_init(|| profile))
+}
+
+fn profile(facts: &Facts) -> Result<HostProfile> {
+    let unknown = || refused(format!("its processor (PVR {:#010x}) is not known here", facts.pvr));
+    let base = facts.nearest().ok_or_else(unknown)?;
+    let cpu = CPUS.iter().find(|c| c.pvr == facts.pvr).or_else(|| CPUS.iter().find(|c| c.pvr >> 16 == facts.pvr >> 16));
+    let same = (base.smt, base.possible, base.mmu) == (facts.smt, facts.possible, facts.mmu);
+    Ok(HostProfile {
+        name: if same { base.name } else { "this host" },
+        smt: facts.smt,
+        possible: facts.possible,
+        vcpu_id_end: facts.vcpu_id_end,
+        vcpus_max: facts.vcpus_max,
+        mmu: facts.mmu,
+        cpu: Some(cpu.ok_or_else(unknown)?.name),
+        ..*base
+    })
+}
+
+fn refused(problem: String) -> Error {
+    Error::Accel { accel: "kvm".into(), problem, hint: "use accel=\"interp\", or leave it out".into() }
+}
+
+/// A virtual machine of the host's kernel for `spec`, with its RAM, and ready for vCPUs.
+///
+/// # Errors
+/// There is no KVM, or it refuses what the machine needs.
+pub(super) fn create(spec: &MachineSpec, memory: &Arc<GuestMemory>, partition: &Partition) -> Result<Arc<KvmVm>> {
+    create_in(Arc::new(ioctl::Host), spec, memory, partition)
+}
+
+pub(super) fn create_in(
+    kernel: Arc<dyn Kernel>,
+    spec: &MachineSpec,
+    memory: &Arc<GuestMemory>,
+    partition: &Partition,
+) -> Result<Arc<KvmVm>> {
+    let vm = Arc::new(KvmVm::new(kernel)?);
+    if spec.cpu.pvr >> 16 != vm.facts().pvr >> 16 && vm.facts().kind == Type::Hv {
+        let lent = CPUS.iter().find(|c| c.pvr >> 16 == vm.facts().pvr >> 16).map_or("the host's", |c| c.name);
+        let problem = format!("{} cannot run on this host: KVM-HV lends guests its own processor", spec.cpu);
+        return Err(Error::config(
+            "cpu",
+            problem,
+            format!("use cpu=\"{lent}\" (with max_cpu_compat=… for an older one), or leave cpu out"),
+        ));
+    }
+    set_mode(&vm, spec)?;
+    vm.set_memory(memory)?;
+    partition.set_host(vm.clone());
+    Ok(vm)
+}
+
+/// Has the kernel use the machine's spacing of vcpu ids, where it is not the kernel's own.
+fn set_mode(vm: &KvmVm, spec: &MachineSpec) -> Result<()> {
+    let (own, mode) = (vm.smt(), spec.vsmt.stride());
+    if own == mode {
+        return Ok(());
+    }
+    let Err(errno) = vm.set_smt(mode) else {
+        let now = vm.smt();
+        // POWER9 and later say the mode that was set; a kernel that says another would number vcpus differently.
+        let agrees = now == mode;
+        return if agrees { Ok(()) } else { Err(refused(format!("VSMT mode {mode} was set, but the kernel now says {now}"))) };
+    };
+    let message = format!("Failed to set KVM's VSMT mode to {mode} (errno -{errno})");
+    if own >= spec.vsmt.threads() && mode.is_multiple_of(own) && spec.vsmt.kernel_mode() == own {
+        log::warn!(target: "spapr.vm", "{message}; harmless: every guest core has a host core");
+        return Ok(());
+    }
+    let modes: Vec<String> = vm.facts().modes().map(|m| m.to_string()).collect();
+    let problem = match modes.is_empty() {
+        true => format!("{message}; This KVM seems to be too old to support VSMT."),
+        false => format!("{message}; Available VSMT modes: {}.", modes.join(" ")),
+    };
+    Err(Error::config("vsmt", problem, format!("use vsmt={own}, or another of the modes")))
+}
