@@ -18,6 +18,7 @@ KINDS = {
     "refused": ("sp-poor", "✕"),
     "source-cannot-start": ("sp-none", "‹"),
     "destination-cannot-start": ("sp-none", "›"),
+    "failed": ("sp-poor", "‼"),
 }
 """Each verdict's colour and sign, from the best to the worst."""
 _ORDER = {verdict: n for n, verdict in enumerate(KINDS)}

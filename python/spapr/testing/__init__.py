@@ -30,16 +30,16 @@ def embedded_guest(endian: Literal["be", "le"] = "be") -> Path:
 
 
 class Guest:
-    """An embedded guest that is ready, to be asked things. Starts the machine if nobody has."""
+    """An embedded guest that is ready, to be asked things. Starts the machine if nobody has. `booted`: it was ready before, as in a fork, and says so no more."""
 
-    def __init__(self, vm: Machine, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, vm: Machine, *, booted: bool = False, timeout: float = TIMEOUT) -> None:
         self.vm = vm
         """The machine that it runs on."""
         self.timeout = timeout
         """Seconds that it may take for an answer."""
         if vm.status in ("prelaunch", "paused"):
             vm.start()
-        self.greeting = vm.console.expect(r"(?s)^(spapr-guest 1 .*)^ready\n> ", timeout=timeout).group(1)
+        self.greeting = "" if booted else vm.console.expect(r"(?s)^(spapr-guest 1 .*)^ready\n> ", timeout=timeout).group(1)
         """What it said at its start."""
 
     def ask(self, command: str) -> str:
