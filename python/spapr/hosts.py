@@ -123,14 +123,10 @@ class Hosts(Mapping[str, HostProfile]):
     def __repr__(self) -> str:
         return f"<spapr.HOSTS: {', '.join(self)}>"
 
-    def _repr_html_(self) -> str:
-        head = ("host", "kind", "Linux", "CPU", "default SMT", "settable", "vcpu ids", "MMU")
-        cells = (
-            (h.name, h.kind, h.linux or "–", h.cpu or "any", h.default_smt, " ".join(map(str, h.settable_modes)) or "never", h.vcpu_id_end or "∞", " ".join(h.mmu))
-            for h in self.values()
-        )
-        rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
-        return "<table><thead><tr>" + "".join(f"<th>{name}</th>" for name in head) + f"</tr></thead><tbody>{rows}</tbody></table>"
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.hosts(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,21 +96,10 @@ class Verdict:
         """The verdict with its reasons, as plain values."""
         return {"verdict": self.verdict, "remedy": self.remedy, "reasons": [reason.to_dict() for reason in self.reasons]}
 
-    def _repr_html_(self) -> str:
-        from html import escape
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
 
-        head = "".join(f"<th>{name}</th>" for name in ("", "setting", "source", "destination", "what", "change", "QEMU"))
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{escape(cell)}</td>"
-                for cell in (r.weight, r.setting, r.source, r.destination, r.problem, r.change, f"{r.qemu_outcome} {r.qemu_message}".strip())
-            )
-            + "</tr>"
-            for r in self.reasons
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if self.reasons else ""
-        return f"<div><b>{escape(self.verdict)}</b>{f' (remedy: {escape(self.remedy)})' if self.remedy else ''}{table}</div>"
+        return jupyter.verdict(self)
 
 
 def reasons_of(rows: Sequence[tuple[str, ...]]) -> tuple[Reason, ...]:

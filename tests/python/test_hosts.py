@@ -27,7 +27,7 @@ def test_hosts_are_data() -> None:
         spapr.HOSTS["kvm-hv/power99"]
     for host in spapr.HOSTS.values():
         assert pickle.loads(pickle.dumps(host)) == host and hash(host) and str(host)
-    assert spapr.HOSTS._repr_html_().count("<tr>") == len(spapr.HOSTS) + 1
+    assert spapr.HOSTS._repr_mimebundle_()["text/html"].count("<tr>") == len(spapr.HOSTS) + 1
 
 
 def test_kernels_answer_with_their_errnos() -> None:
@@ -108,7 +108,7 @@ def test_the_pair_that_the_project_grew_from() -> None:
     assert spapr.check(power8, power9.replace(vsmt=8)).verdict == "migrates"
     assert spapr.check(power8.replace(ruleset="seed"), power9.replace(ruleset="seed")).verdict == "migrates"
     assert pickle.loads(pickle.dumps(verdict)) == verdict
-    assert "vsmt=8 on the destination" in str(verdict) and "<table>" in verdict._repr_html_()
+    assert "vsmt=8 on the destination" in str(verdict) and "accepts-and-corrupts" in verdict._repr_mimebundle_()["text/html"]
 
 
 def test_a_side_that_cannot_start_is_named() -> None:

@@ -41,6 +41,12 @@ def shown(vm: spapr.Machine) -> list[Any]:
     things: list[Any] = [vm, vm.cpus[0], vm.console, vm.disassemble(vm.cpus[0].nip), vm.device_tree, config]
     things += [MachineConfig(smp="4,cores=4,threads=2,maxcpus=8", vsmt=4), MachineConfig(vsmt=3), MachineConfig(name=EVIL, append=EVIL)]
     things += [spapr.explain(host="kvm-hv/power9", **rule), spapr.explain(host="kvm-hv/power9", vsmt=2, **rule), spapr.explain(host="kvm-hv/power8", **rule)]
+    hosts = ["kvm-hv/power8", "kvm-hv/power9", "tcg"]
+    matrix = spapr.Matrix(ruleset=["qemu-2.11", "qemu-4.2"], source_host=hosts, dest_host="same-axis", machine="pseries-2.11", threads=[1, 4], vsmt=[None, 8])
+    verdicts = matrix.check()
+    old = MachineConfig(ruleset="qemu-2.11", machine="pseries-2.11", smp="8,cores=2,threads=4", caps={"htm": "off"})
+    things += [spapr.check(old.replace(host="kvm-hv/power8"), old.replace(host="kvm-hv/power9", cpu="power9")), spapr.check(old, old)]
+    things += [spapr.HOSTS, matrix, verdicts, verdicts.pivot(rows=["source_host", "dest_host"], cols=["threads", "vsmt"])]
     return things
 
 
@@ -116,7 +122,7 @@ def test_in_a_browser(looked_at: spapr.Machine, spapr_results: Path, theme: str)
     cards = "\n".join(f'<div style="margin:14px 0">{it}</div>' for it in html)
     flag = "true" if theme == "light" else "false"
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>spapr</title><body data-jp-theme-light="{flag}" style="margin:16px;background:{"#fff" if theme == "light" else "#111"}">{cards}</body></html>'
-    browser.check(browser.look(page, spapr_results, f"displays-{theme}"), cards=14)
+    browser.check(browser.look(page, spapr_results, f"displays-{theme}"), cards=20)
 
 
 def test_the_browser_finds_what_is_wrong(spapr_results: Path) -> None:

@@ -124,7 +124,7 @@ def test_rows_and_tables() -> None:
     ElementTree.fromstring(table.to_svg())
     assert table._repr_mimebundle_()["text/plain"] == str(table)
     assert isinstance(verdicts[2:4], Verdicts) and len(verdicts[2:4]) == 2
-    assert "refused" in verdicts._repr_html_() and "75 cells" in repr(verdicts)
+    assert "refused" in verdicts._repr_mimebundle_()["text/html"] and "75 cells" in repr(verdicts)
 
 
 def test_smaller_matrices() -> None:

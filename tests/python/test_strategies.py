@@ -20,7 +20,7 @@ few = settings(max_examples=40, deadline=None, derandomize=True, suppress_health
 
 @few
 @given(machine_configs(), host_profiles())
-def test_configs_start_and_keep_their_meaning(config: spapr.MachineConfig, host: str) -> None:
+def test_configs_start_and_keep_their_meaning(config: spapr.MachineConfig, host: spapr.HostProfile) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", spapr.SpaprWarning)
         settled = config.resolved()
@@ -30,7 +30,7 @@ def test_configs_start_and_keep_their_meaning(config: spapr.MachineConfig, host:
         threads, cpus = settled.smp.threads, settled.smp.cpus
         assert threads is not None
         assert cpus is not None
-        answer = spapr.explain(machine=config.machine, host=host, threads=threads, cpus=cpus)
+        answer = spapr.explain(machine=config.machine, host=host.name, threads=threads, cpus=cpus)
         assert len(answer.vcpu_ids) == (cpus if answer.starts else 0)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from spapr.jupyter.cards import config_card, console_card, cpu_card, explanation_card, listing_card, machine_card
 from spapr.jupyter.page import card, standalone
 from spapr.jupyter.tree import node_card
+from spapr.jupyter.verdicts import hosts_card, matrix_card, verdict_card, verdicts_card
 
-__all__ = ["Bundle", "config", "console", "cpu", "explanation", "listing", "machine", "node"]
+__all__ = ["Bundle", "config", "console", "cpu", "explanation", "hosts", "listing", "machine", "matrix", "node", "verdict", "verdicts"]
 
 Bundle = dict[str, str]
 
@@ -58,3 +59,23 @@ def listing(rows: Any) -> Bundle:
 def node(it: Any) -> Bundle:
     """A node of a device tree, with all below it."""
     return _bundle(str(it), node_card(it))
+
+
+def verdict(it: Any) -> Bundle:
+    """Whether a guest may move, and why not."""
+    return _bundle(str(it), verdict_card(it))
+
+
+def verdicts(it: Any) -> Bundle:
+    """How many cells of a matrix have which verdict."""
+    return _bundle(repr(it), verdicts_card(it))
+
+
+def matrix(it: Any) -> Bundle:
+    """The axes of a matrix."""
+    return _bundle(repr(it), matrix_card(it))
+
+
+def hosts(it: Any) -> Bundle:
+    """The kinds of host."""
+    return _bundle(repr(it), hosts_card(it))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from spapr.jupyter.page import escape
 
-__all__ = ["KINDS", "draw"]
+__all__ = ["KINDS", "draw", "labels"]
 
 KINDS = {
     "migrates": ("sp-good", "✓"),
@@ -60,6 +60,20 @@ def draw(rows: Sequence[Sequence[str]], columns: Sequence[Sequence[str]], cells:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="sp-svg" role="img" aria-label="{escape(_words(cells))}" '
         f'viewBox="0 0 {width:.0f} {bottom + 8}" width="{width:.0f}" height="{bottom + 8}">{"".join(parts)}{legend}</svg>'
     )
+
+
+def labels(names: Sequence[str], values: Sequence[object]) -> tuple[str, ...]:
+    """What is written at a row or a column: bare values; but a number that stands above others says of what it is, and a destination has an arrow."""
+    last = len(values) - 1
+    return tuple(_label(name, value, outer=n < last) for n, (name, value) in enumerate(zip(names, values, strict=True)))
+
+
+def _label(name: str, value: object, *, outer: bool) -> str:
+    if value is None:
+        return f"{name} default" if outer else "default"
+    if name.startswith("dest_") and isinstance(value, str):
+        return f"→ {value}"
+    return f"{name} {value}" if outer and not isinstance(value, str) else str(value)
 
 
 def _runs(labels: Sequence[Sequence[str]], level: int) -> list[tuple[int, int]]:

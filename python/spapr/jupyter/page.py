@@ -52,6 +52,7 @@ _RULES = """
 .spapr td.mono,.spapr th.mono{white-space:nowrap}
 .spapr pre{margin:6px 0 0;padding:8px 12px;background:var(--sp-soft);border-radius:6px;line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere}
 .spapr .chip{display:inline-block;border:1px solid var(--sp-line);border-radius:4px;padding:0 5px;margin:0 3px 2px 0;font-size:11px}
+.spapr .bar{height:10px;border-radius:3px;margin-top:5px}
 .spapr .still{white-space:nowrap}
 .spapr .remedy{margin:0 0 6px}
 .spapr table.wide{width:100%}

@@ -108,6 +108,11 @@ class Matrix:
         shape = " x ".join(f"{axis.name} {len(axis.values)}" for axis in self.axes)
         return f"<spapr.Matrix of {len(self)} cells: {shape}>"
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.matrix(self)
+
     # --- smaller ones ---
 
     def where(self, predicate: Callable[[CellView], object] | None = None, /, **equal: Any) -> Matrix:

@@ -96,19 +96,21 @@ class Pivot:
         return standalone(self._drawn())
 
     def _drawn(self) -> str:
-        from spapr.jupyter.heatmap import draw
+        from spapr.jupyter.heatmap import draw, labels
 
-        rows, columns = ([tuple(map(_text, label)) for label in labels] for labels in (self.row_labels, self.col_labels))
+        rows = [labels(self.row_names, label) for label in self.row_labels]
+        columns = [labels(self.col_names, label) for label in self.col_labels]
         cells = {
             (y, x): {name: int(number) for name, number in zip(self.verdicts, self.counts[y, x], strict=True) if number}
             for y, x in zip(*np.nonzero(self.counts.sum(axis=2)), strict=True)
         }
-        return draw(rows, columns, cells, (" / ".join(self.row_names), " / ".join(self.col_names)))
+        return draw(rows, columns, cells, (", ".join(self.row_names), ", ".join(self.col_names)))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        from spapr.jupyter.page import card
+        from spapr.jupyter.page import card, head
 
-        return {"text/plain": str(self), "text/html": card(self._drawn()), "image/svg+xml": self.to_svg()}
+        title = head("Migration matrix", f"{int(self.counts.sum()):,} cells")
+        return {"text/plain": str(self), "text/html": card(title + self._drawn()), "image/svg+xml": self.to_svg()}
 
     def heatmap(self, ax: Any = None) -> Any:
         """A picture: a field is divided among the verdicts of its cells. Gives matplotlib's `Axes`."""

@@ -164,6 +164,7 @@ class Verdicts(Sequence[VerdictRow]):
         counts = ", ".join(f"{name} {number}" for name, number in self.counts().items() if number)
         return f"<spapr.matrix.Verdicts of {len(self)} cells: {counts or 'none'}>"
 
-    def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{name}</td><td>{number}</td></tr>" for name, number in self.counts().items() if number)
-        return f"<table><thead><tr><th>verdict</th><th>cells</th></tr></thead><tbody>{rows}</tbody></table>"
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.verdicts(self)

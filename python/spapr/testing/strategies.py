@@ -30,9 +30,9 @@ PAGE = 4096
 # --- machines ----------------------------------------------------------------------------------------------------------------
 
 
-def host_profiles() -> st.SearchStrategy[str]:
-    """Names of host profiles (`spapr.HOSTS`)."""
-    return st.sampled_from(sorted(spapr.HOSTS))
+def host_profiles() -> st.SearchStrategy[spapr.HostProfile]:
+    """Kinds of host, out of `spapr.HOSTS`."""
+    return st.sampled_from(list(spapr.HOSTS.values()))
 
 
 def machine_configs(
