@@ -25,13 +25,17 @@ from spapr.errors import (
     GuestPanic,
     GuestTimeout,
     HostError,
+    SnapshotError,
     SpaprError,
     SpaprWarning,
     StateError,
+    StreamError,
 )
 from spapr.explanation import Explanation, explain, vcpu_id
 from spapr.hosts import HostProfile, HostReport, Hosts, probe_host
 from spapr.machine import Machine, Stop, console
+from spapr.snapshot import Snapshot
+from spapr.stream import Difference, HashEntry, Stream
 from spapr.trace import ConsoleEvent, HcallEvent
 from spapr.verdict import Reason, Verdict, check
 
@@ -53,10 +57,12 @@ __all__ = [
     "ConsoleEvent",
     "ConsoleMatch",
     "ConsoleTimeout",
+    "Difference",
     "Explanation",
     "GuestMemoryError",
     "GuestPanic",
     "GuestTimeout",
+    "HashEntry",
     "HcallEvent",
     "HostProfile",
     "HostReport",
@@ -67,16 +73,21 @@ __all__ = [
     "NumaNode",
     "Reason",
     "Smp",
+    "Snapshot",
+    "SnapshotError",
     "SpaprError",
     "SpaprWarning",
     "StateError",
     "Stop",
+    "Stream",
+    "StreamError",
     "Verdict",
     "check",
     "console",
     "errors",
     "explain",
     "jupyter",
+    "load_checkpoint",
     "matrix",
     "probe_host",
     "testing",
@@ -84,6 +95,7 @@ __all__ = [
 ]
 
 __version__ = _spapr.VERSION
+load_checkpoint = Machine.load_checkpoint
 
 HOSTS: Hosts = Hosts()
 """The kinds of host by name, for `explain`, `check` and `host=`."""

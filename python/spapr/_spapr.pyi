@@ -1,7 +1,8 @@
 from _typeshed import Incomplete, SupportsGetItem
+from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Answer", "Console", "Cpu", "KvmModel", "Matrix", "Ram", "RamView", "VERSION", "Vm", "check", "compat_names", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "probe_host", "remedy", "resolve", "rulesets", "spr_names", "take_log"]
+__all__ = ["Answer", "Console", "Cpu", "KvmModel", "Matrix", "Ram", "RamView", "Snapshot", "Stream", "VERSION", "Vm", "check", "compat_names", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "probe_host", "remedy", "resolve", "rulesets", "spr_names", "take_log"]
 
 VERSION: Final[str]
 """
@@ -224,6 +225,50 @@ class RamView:
     """
 
 @final
+class Snapshot:
+    """
+    A machine's state at one moment, in memory.
+    """
+    def close(self, /) -> None:
+        """
+        Lets the frozen memory go. Machines that were forked keep theirs.
+        """
+    def fork(self, /, accel: str | None) -> Vm:
+        """
+        Makes a machine that goes on from here. It stands until it is resumed.
+        """
+
+@final
+class Stream:
+    """
+    An opened stream.
+    """
+    def __new__(cls, /, path: str | PathLike[str]) -> Stream:
+        """
+        Opens a stream and checks all of it.
+        """
+    def diff(self, /, other: Stream, most: SupportsIndex) -> list[tuple[str, Any, Any]]:
+        """
+        What differs from another stream, at most `most` places.
+        """
+    def hash_table(self, /, name: str) -> list[tuple[int, int, int, tuple[int, int] | None]]:
+        """
+        Entries of a hash table that are not zero: number, both doublewords, and log2 of the base and actual page size.
+        """
+    def memory(self, /) -> list[tuple[str, int]]:
+        """
+        Which memory there is, and how many bytes of it are not zero.
+        """
+    def read(self, /, name: str, at: SupportsIndex, size: SupportsIndex) -> bytes:
+        """
+        Bytes of a memory; zero where there are none.
+        """
+    def sections(self, /) -> list[tuple[str, int, Any]]:
+        """
+        Name, instance and fields of every section.
+        """
+
+@final
 class Vm:
     """
     A machine and its threads.
@@ -264,6 +309,11 @@ class Vm:
         """
         Instructions executed by each vCPU.
         """
+    @staticmethod
+    def load_checkpoint(path: str | PathLike[str], accel: str) -> tuple[Vm, dict]:
+        """
+        Makes a machine from a file, and says from which settings.
+        """
     def nmi(self, /) -> None:
         """
         Raises a system reset interrupt on every vCPU.
@@ -292,6 +342,10 @@ class Vm:
         """
         Lets the vCPUs run, at most for so many instructions of all together.
         """
+    def save_checkpoint(self, /, path: str | PathLike[str], compress: str | None, durability: str) -> tuple[int, int]:
+        """
+        Writes the machine's state to a file: bytes of memory that were not zero, bytes of the file.
+        """
     def set_breakpoints(self, /, at: SupportsGetItem[int, SupportsIndex]) -> None:
         """
         The addresses at which the machine stops.
@@ -299,6 +353,18 @@ class Vm:
     def set_register(self, /, cpu: SupportsIndex, name: str, value: SupportsIndex) -> None:
         """
         Changes a register of a vCPU.
+        """
+    def snapshot(self, /) -> Snapshot:
+        """
+        Freezes the machine's state.
+        """
+    def state(self, /) -> list[tuple[str, int, Any]]:
+        """
+        Name, instance and fields of every section of the machine's state.
+        """
+    def state_digest(self, /) -> bytes:
+        """
+        BLAKE3 of registers, devices, RAM and hash tables.
         """
     def status(self, /) -> tuple[str, str, str]:
         """

@@ -7,19 +7,23 @@ machines, each with a thread that talks to it; and Ctrl-C during a wait pauses t
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from spapr import _spapr, log
-from spapr.config import MachineConfig, MachineSettings, _Signature
+from spapr.config import MachineConfig, MachineSettings, NumaNode, Smp, _Signature
 from spapr.terminal import Console, Pattern, check_timeout
 from spapr.errors import ConfigError, ConsoleClosed, ConsoleTimeout, GuestMemoryError, GuestPanic, GuestTimeout, SpaprError
 from spapr.ram import Ram
 from spapr.registers import Cpu, Instruction, Listing
 from spapr.sizes import format_size
+from spapr.snapshot import Snapshot
+from spapr.stream import by_name
 from spapr.trace import Trace
 
 if TYPE_CHECKING:
@@ -78,7 +82,11 @@ class Machine:
         asked = MachineConfig(**settings) if config is None else config.replace(**settings) if settings else config
         if not isinstance(asked, MachineConfig):
             raise ConfigError("config", f"{config!r} is no MachineConfig", "use spapr.MachineConfig(…), or settings by keyword")
-        self.config: MachineConfig = asked.resolved()
+        self._become(asked, asked.resolved(), None)
+
+    def _become(self, asked: MachineConfig, config: MachineConfig, vm: _spapr.Vm | None) -> None:
+        """All that a machine is made of; `vm` is one that exists already."""
+        self.config: MachineConfig = config
         """The configuration, every default filled in."""
         settled, _ = _spapr.resolve(asked)
         self.vsmt: int = settled["stride"]
@@ -86,13 +94,58 @@ class Machine:
         self._vcpu_ids: list[int] = settled["vcpu_ids"]
         self._asked = asked
         self._closed = False
-        self._vm = _spapr.Vm(asked)
+        self._vm = _spapr.Vm(asked) if vm is None else vm
         self.consoles: tuple[Console, ...] = tuple(Console(self, self._vm.console(n), n) for n in range(self._vm.consoles()))
         """The virtual terminals."""
         self.cpus: tuple[Cpu, ...] = tuple(Cpu(self._vm, n, self._vcpu_ids[n]) for n in range(self.config.smp.cpus or 1))
         """The vCPUs."""
         self.ram = Ram(self._vm)
         """Guest RAM."""
+
+    @classmethod
+    def _around(cls, config: MachineConfig, vm: _spapr.Vm) -> Machine:
+        """A machine that was not made by its constructor: a fork, or from a file."""
+        machine = cls.__new__(cls)
+        machine._become(config, config, vm)
+        return machine
+
+    # --- saved state ---
+
+    def state(self) -> dict[str, Any]:
+        """All state but RAM and the hash table, by section and field: `vm.state()["cpu"][0]["gpr"]`. The machine must not run."""
+        return by_name(self._vm.state())
+
+    def state_digest(self) -> str:
+        """A digest of registers, devices, RAM and the hash table, the same for two machines exactly if they are in the same state, whatever runs them. The
+        machine must not run.
+        """
+        return self._vm.state_digest().hex()
+
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """Freezes the machine's state in memory; `Snapshot.fork()` gives machines that go on from there. A machine that runs stands still meanwhile."""
+        return Snapshot(self._vm.snapshot(), name, self.config, Machine._around)
+
+    def save_checkpoint(self, path: str | os.PathLike[str], *, compress: str | None = None, sync: bool = True) -> int:
+        """Writes the machine's state to a file; gives its size. An old file of that name is replaced in one step when all is written, and not at all if
+        that fails. A machine that runs stands still meanwhile.
+
+        `compress="lz4"` makes the file smaller. `sync=False` does not wait for the disk: the file survives the program, not a power failure.
+        """
+        return self._vm.save_checkpoint(os.fspath(path), compress, "disk" if sync else "cache")[1]
+
+    @staticmethod
+    def load_checkpoint(path: str | os.PathLike[str], *, accel: str = "auto") -> Machine:
+        """A machine from a file that `save_checkpoint` wrote. It stands until `start()` or `resume()`. Raises `StreamError` with section and field, and there is
+        no machine, if the file is damaged.
+        """
+        vm, found = _spapr.Vm.load_checkpoint(os.fspath(path), accel)
+        cpus, sockets, cores, threads, maxcpus = found["smp"]
+        smp = Smp(cpus, sockets=sockets, cores=cores, threads=threads, maxcpus=maxcpus)
+        numa = tuple(NumaNode(memory, cores) for memory, cores in found["numa"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config = MachineConfig(**(found | {"smp": smp, "numa": numa, "accel": accel})).resolved()
+        return Machine._around(config, vm)
 
     # --- life ---
 

@@ -19,6 +19,7 @@ use crate::units::Ra;
 use std::fs::File;
 use std::ops::Deref;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -145,6 +146,25 @@ impl GuestMemory {
         unsafe { image.map_over(self.base) }.map_err(host)?;
         *backing = Backing::Private(Arc::clone(&image));
         Ok(image)
+    }
+
+    /// Writes bytes of a state that is being loaded, before any vCPU has run: past the mapping where that is possible, so that no page is filled twice, and without
+    /// a look at the pages' flags.
+    ///
+    /// # Errors
+    /// The host has no memory.
+    pub fn store(&self, at: Ra, from: &[u8]) -> Result<std::result::Result<(), OutOfRam>> {
+        if !self.contains(at, from.len() as u64) {
+            return Ok(Err(OutOfRam));
+        }
+        match &*self.backing.lock().unwrap_or_else(PoisonError::into_inner) {
+            Backing::Shared(file) => {
+                let host = |source| Error::Host { doing: "fill guest RAM".into(), source };
+                file.write_all_at(from, at.0).map_err(host)?;
+                Ok(Ok(()))
+            }
+            Backing::Private(_) => Ok(self.write(at, from)),
+        }
     }
 
     /// The runs of whole pages that may hold something else than zeros, in order.

@@ -18,6 +18,7 @@ mod isa;
 mod journal;
 mod matrix;
 mod ram;
+mod state;
 mod vm;
 
 #[pymodule]
@@ -64,6 +65,10 @@ mod _spapr {
     use super::ram::Ram;
     #[pymodule_export]
     use super::ram::RamView;
+    #[pymodule_export]
+    use super::state::Snapshot;
+    #[pymodule_export]
+    use super::state::Stream;
     #[pymodule_export]
     use super::vm::Console;
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! `_spapr.Vm` and `_spapr.Console`: a machine's life, and the host end of its terminals.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use pyo3::Python;
 use pyo3::prelude::pyclass;
 use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
+use pyo3::types::PyDict;
 
 use crate::python::accel::settle;
 use crate::python::config::PyConfig;
@@ -16,12 +18,19 @@ use crate::python::cpu::Cpu;
 use crate::python::held::Held;
 use crate::python::journal;
 use crate::python::ram::Ram;
+use crate::python::state::Section;
+use crate::python::state::Snapshot;
+use crate::python::state::sections;
+use crate::python::state::settings;
 use crate::spapr::compat::Description;
 use crate::spapr::compat::Side;
 use crate::spapr::hcall;
 use crate::spapr::machine::Machine;
 use crate::spapr::spec::Settings;
+use crate::state::bulk::Compression;
+use crate::state::file::Durability;
 use crate::units::CpuIndex;
+use crate::vm::CheckpointOptions;
 use crate::vm::Options;
 use crate::vm::Status;
 use crate::vm::StopReason;
@@ -44,6 +53,12 @@ impl Vm {
 /// A Python timeout in seconds; what no clock can hold is for ever.
 fn duration(seconds: Option<f64>) -> Option<Duration> {
     seconds.and_then(|s| Duration::try_from_secs_f64(s.max(0.0)).ok())
+}
+
+impl Vm {
+    pub(super) fn of(held: Arc<Held>) -> Vm {
+        Vm(held)
+    }
 }
 
 #[pymethods]
@@ -176,6 +191,41 @@ impl Vm {
     /// The device tree as the guest has it now, flattened.
     fn dtb<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.0.vm("dtb")?.device_tree().to_dtb()))
+    }
+
+    /// Name, instance and fields of every section of the machine's state.
+    fn state(&self, py: Python<'_>) -> PyResult<Vec<Section>> {
+        let vm = self.0.vm("state")?;
+        sections(py, &py.detach(|| vm.state())?)
+    }
+
+    /// BLAKE3 of registers, devices, RAM and hash tables.
+    fn state_digest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let vm = self.0.vm("state_digest")?;
+        Ok(PyBytes::new(py, &py.detach(|| vm.digest())?))
+    }
+
+    /// Freezes the machine's state.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        let vm = self.0.vm("snapshot")?;
+        Ok(Snapshot::new(py.detach(|| vm.snapshot())?))
+    }
+
+    /// Writes the machine's state to a file: bytes of memory that were not zero, bytes of the file.
+    fn save_checkpoint(&self, py: Python<'_>, path: PathBuf, compress: Option<&str>, durability: &str) -> PyResult<(u64, u64)> {
+        let vm = self.0.vm("save_checkpoint")?;
+        let options = CheckpointOptions { compression: Compression::named(compress)?, durability: Durability::named(durability)? };
+        let done = py.detach(|| vm.save_checkpoint(&path, options))?;
+        Ok((done.memory_bytes, done.file_bytes))
+    }
+
+    /// Makes a machine from a file, and says from which settings.
+    #[staticmethod]
+    fn load_checkpoint<'py>(py: Python<'py>, path: PathBuf, accel: &str) -> PyResult<(Vm, Bound<'py, PyDict>)> {
+        journal::install();
+        let vm = py.detach(|| crate::vm::Vm::load_checkpoint_on(&path, &|settings| settle(accel, settings)))?;
+        let settings = settings(py, &vm.spec().settings)?;
+        Ok((Vm(Held::new(vm)), settings))
     }
 
     /// The addresses at which the machine stops.

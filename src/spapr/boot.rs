@@ -16,8 +16,6 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::FileHeader;
 use object::read::elf::ProgramHeader;
-use sha2::Digest;
-use sha2::Sha256;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -242,11 +240,13 @@ impl Images {
         }
     }
 
-    /// SHA-256 of all that is placed, and where.
+    /// BLAKE3 of all that is placed, and where.
     fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
+        let mut hash = blake3::Hasher::new();
         let mut part = |at: u64, bytes: &[u8], memory_bytes: u64| {
-            [at, bytes.len() as u64, memory_bytes].iter().for_each(|n| hash.update(n.to_be_bytes()));
+            for n in [at, bytes.len() as u64, memory_bytes] {
+                hash.update(&n.to_be_bytes());
+            }
             hash.update(bytes);
         };
         if let Some(kernel) = &self.kernel {
@@ -256,7 +256,7 @@ impl Images {
         if let Some(initrd) = &self.initrd {
             part(self.initrd_at, initrd, 0);
         }
-        hash.finalize().into()
+        *hash.finalize().as_bytes()
     }
 
     /// Where the first vCPU begins.

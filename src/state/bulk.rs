@@ -1,5 +1,7 @@
 //! Large memory in a stream: runs of bytes with their address, compressed if asked. What is zero is left out.
 
+use crate::error::Error;
+use crate::error::Result;
 use crate::state::Bad;
 
 /// Most bytes of memory in one chunk.
@@ -15,6 +17,22 @@ pub enum Compression {
     None,
     /// LZ4 blocks, where that saves something.
     Lz4,
+}
+
+impl Compression {
+    /// The one of a name that users write; nothing: none.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn named(name: Option<&str>) -> Result<Compression> {
+        match name {
+            None | Some("none") => Ok(Compression::None),
+            Some("lz4") => Ok(Compression::Lz4),
+            Some(other) => {
+                Err(Error::config("compress", format!("{other:?} is no way to compress"), "use compress=\"lz4\", or leave it out"))
+            }
+        }
+    }
 }
 
 const RAW: u8 = 0;
@@ -49,7 +67,7 @@ pub fn put(address: u64, data: &[u8], compression: Compression, to: &mut Vec<u8>
 ///
 /// # Errors
 /// It is no chunk.
-pub fn take<'a>(payload: &'a [u8], room: &'a mut Vec<u8>) -> Result<(u64, &'a [u8]), Bad> {
+pub fn take<'a>(payload: &'a [u8], room: &'a mut Vec<u8>) -> std::result::Result<(u64, &'a [u8]), Bad> {
     let Some((head, stored)) = payload.split_at_checked(HEAD) else {
         return Err(Bad::field("chunk", format!("{} bytes are too few", payload.len())));
     };

@@ -32,6 +32,20 @@ pub enum Durability {
     Cache,
 }
 
+impl Durability {
+    /// `disk` or `cache`.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn named(name: &str) -> crate::error::Result<Durability> {
+        match name {
+            "disk" => Ok(Durability::Disk),
+            "cache" => Ok(Durability::Cache),
+            other => Err(crate::error::Error::config("durability", format!("{other:?} is not known"), "use \"disk\" or \"cache\"")),
+        }
+    }
+}
+
 /// A file in the making.
 #[derive(Debug)]
 pub struct NewFile {

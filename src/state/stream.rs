@@ -192,6 +192,12 @@ impl<R: Read> StreamReader<R> {
         &self.header
     }
 
+    /// Where the last frame's payload lies in the stream, and how long it is.
+    pub fn payload(&self) -> (u64, usize) {
+        // Its checksum follows it.
+        (self.position - 4 - self.length as u64, self.length)
+    }
+
     /// Bytes taken so far.
     pub fn position(&self) -> u64 {
         self.position

@@ -12,6 +12,7 @@ use crate::spapr::boot::ImageStore;
 use crate::spapr::saved::Tables;
 use crate::spapr::saved::header::Header;
 use crate::spapr::saved::settings::SavedSettings;
+use crate::spapr::spec::MachineSpec;
 use crate::spapr::spec::Settings;
 use crate::spapr::spec::check;
 use crate::state::Bad;
@@ -44,6 +45,13 @@ use std::sync::Arc;
 
 /// Bytes read or written at a time.
 const BUFFER: usize = 1 << 20;
+
+/// Chooses what runs a machine of these settings, and checks it for that.
+pub type Choose<'a> = &'a dyn Fn(&Settings) -> Result<(AccelKind, MachineSpec)>;
+
+fn on(accel: AccelKind) -> impl Fn(&Settings) -> Result<(AccelKind, MachineSpec)> {
+    move |settings| Ok((accel, check(settings)?))
+}
 
 /// How a checkpoint is written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,8 +133,16 @@ impl Vm {
     /// # Errors
     /// The file cannot be read, is damaged, or holds a machine that cannot be made here; what is wrong is named by section and field, and there is no machine.
     pub fn load_checkpoint(path: &Path, accel: AccelKind) -> Result<Vm> {
+        Vm::load_checkpoint_on(path, &on(accel))
+    }
+
+    /// As [`Vm::load_checkpoint`], where the settings in the file decide about the accelerator.
+    ///
+    /// # Errors
+    /// As there, and those of `choose`.
+    pub fn load_checkpoint_on(path: &Path, choose: Choose<'_>) -> Result<Vm> {
         let file = File::open(path).map_err(|source| Error::Host { doing: format!("checkpoint: read {}", path.display()), source })?;
-        Vm::load_stream(BufReader::with_capacity(BUFFER, file), accel)
+        Vm::load_from(BufReader::with_capacity(BUFFER, file), choose)
     }
 
     /// As [`Vm::load_checkpoint`], from any reader.
@@ -134,6 +150,10 @@ impl Vm {
     /// # Errors
     /// As there.
     pub fn load_stream(input: impl Read, accel: AccelKind) -> Result<Vm> {
+        Vm::load_from(input, &on(accel))
+    }
+
+    fn load_from(input: impl Read, choose: Choose<'_>) -> Result<Vm> {
         let mut from = StreamReader::open(input)?;
         let header: Header = from.header().unpack()?;
         let mut sections = Sections::default();
@@ -147,7 +167,7 @@ impl Vm {
                 Frame::Chunk { name, instance, address, data } => {
                     let machine = match &mut building {
                         Some(machine) => machine,
-                        none => none.insert(Building::new(&header, &sections, accel)?),
+                        none => none.insert(Building::new(&header, &sections, choose)?),
                     };
                     machine.chunk(name, instance, address, data)?;
                 }
@@ -156,7 +176,7 @@ impl Vm {
         from.at_end()?;
         match building {
             Some(machine) => machine.finish(),
-            None => Building::new(&header, &sections, accel)?.finish(),
+            None => Building::new(&header, &sections, choose)?.finish(),
         }
     }
 }
@@ -177,12 +197,12 @@ struct Place {
 
 impl Building {
     /// A machine of these sections, its memory still empty.
-    fn new(header: &Header, sections: &Sections, accel: AccelKind) -> Result<Building> {
+    fn new(header: &Header, sections: &Sections, choose: Choose<'_>) -> Result<Building> {
         let settings = Settings::from(sections.take::<SavedSettings>(0)?);
         let images: SavedImages = sections.take(0)?;
-        let spec = check(&settings)?;
+        let (accel, spec) = choose(&settings)?;
         let memory = Arc::new(GuestMemory::new(spec.ram)?);
-        let shared = Shared::build(spec, Options { accel, ..Options::default() }, Arc::new(ImageStore::expecting(images.sha256)), memory)?;
+        let shared = Shared::build(spec, Options { accel, ..Options::default() }, Arc::new(ImageStore::expecting(images.digest)), memory)?;
         check_description(header, &shared.describe())?;
         let held = shared.settle("load a checkpoint")?;
         shared.load(&held, sections, Tables::empty)?;
@@ -201,7 +221,7 @@ impl Building {
         if address < place.filled {
             return Err(refusal(name, Bad::field("chunk.address", format!("{address:#x} was there already"))));
         }
-        if place.memory.write(Ra(address), data).is_err() {
+        if place.memory.store(Ra(address), data)?.is_err() {
             let problem = format!("{} bytes at {address:#x} lie beyond its {:#x} bytes", data.len(), place.memory.size());
             return Err(refusal(name, Bad::field("chunk.address", problem)));
         }

@@ -9,6 +9,7 @@ mod boot;
 pub mod checkpoint;
 mod control;
 mod exits;
+pub mod inspect;
 pub mod kvm;
 mod run;
 pub mod saved;

@@ -39,9 +39,8 @@ use crate::vm::Status;
 use crate::vm::StopReason;
 use crate::vm::Vm;
 use crate::vm::control::Hold;
+use crate::vm::inspect::Shown;
 use crate::vm::lock;
-use sha2::Digest;
-use sha2::Sha256;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,8 +77,8 @@ saved! {
     }
     /// Which images the guest was started from.
     SavedImages = "images" version 1 {
-        /// SHA-256 of what they place.
-        0 sha256: [u8; 32],
+        /// BLAKE3 of what they place.
+        0 digest: [u8; 32],
     }
 }
 
@@ -167,14 +166,15 @@ impl Vm {
         self.shared.large_memory()
     }
 
-    /// Every section in words: its title and its fields. Large memory is not among them.
+    /// Every section in words. Large memory is not among them.
     ///
     /// # Errors
     /// The machine runs.
-    pub fn state(&self) -> Result<Vec<(String, Value)>> {
+    pub fn state(&self) -> Result<Vec<Shown>> {
         let saved = self.save()?;
-        let header = std::iter::once(("header".to_string(), saved.header.show()));
-        header.chain(saved.sections.iter().map(|s| Ok((s.title(), show(s)?))).collect::<Result<Vec<_>>>()?).map(Ok).collect()
+        let header = Shown { name: Header::NAME.into(), instance: 0, value: saved.header.show() };
+        let rest = saved.sections.iter().map(|s| Ok(Shown { name: s.name.clone(), instance: s.instance, value: show(s)? }));
+        std::iter::once(Ok(header)).chain(rest).collect()
     }
 
     /// What two machines have in common exactly if they are in the same state: a digest of registers, devices, RAM and hash tables. It does not depend on
@@ -185,27 +185,27 @@ impl Vm {
     pub fn digest(&self) -> Result<[u8; 32]> {
         let held = self.shared.settle("compute the digest")?;
         let saved = self.shared.save(&held)?;
-        let mut hash = Sha256::new();
+        let mut hash = blake3::Hasher::new();
         let apart = [SavedSettings::NAME, SavedImages::NAME, SavedRun::NAME];
         for s in saved.sections.iter().filter(|s| !apart.contains(&s.name.as_str())) {
-            hash.update([s.name.len() as u8]);
-            hash.update(&s.name);
-            hash.update(s.instance.to_be_bytes());
-            hash.update((s.bytes.len() as u64).to_be_bytes());
+            hash.update(&[s.name.len() as u8]);
+            hash.update(s.name.as_bytes());
+            hash.update(&s.instance.to_be_bytes());
+            hash.update(&(s.bytes.len() as u64).to_be_bytes());
             hash.update(&s.bytes);
         }
         for (name, memory) in self.shared.large_memory() {
-            hash.update(name);
+            hash.update(name.as_bytes());
             memory.for_each_data(|at, data| {
                 for (n, page) in data.chunks(4096).enumerate() {
-                    hash.update((at.0 + n as u64 * 4096).to_be_bytes());
+                    hash.update(&(at.0 + n as u64 * 4096).to_be_bytes());
                     hash.update(page);
                 }
                 Ok::<(), Error>(())
             })?;
-            hash.update([0xff; 8]);
+            hash.update(&[0xff; 8]);
         }
-        Ok(hash.finalize().into())
+        Ok(*hash.finalize().as_bytes())
     }
 }
 
@@ -250,7 +250,7 @@ pub fn check_description(header: &Header, here: &Description) -> Result<()> {
 
 impl Shared {
     pub(super) fn describe(&self) -> Description {
-        let accel = format!("{:?}", self.options.accel).to_lowercase();
+        let accel = self.options.accel.name();
         Description { accel: accel.into(), ..lock(&self.machine).describe() }
     }
 
@@ -292,7 +292,7 @@ impl Shared {
         let virtual_ns = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
         let mut sections = vec![
             Packed::new(0, &SavedSettings::from(&self.spec.settings)),
-            Packed::new(0, &SavedImages { sha256: self.images.digest() }),
+            Packed::new(0, &SavedImages { digest: self.images.digest() }),
             Packed::new(0, &SavedRun::of(self.control.status())),
             Packed::new(0, &SavedClock { virtual_ns }),
         ];
@@ -365,6 +365,8 @@ impl Shared {
 
     /// Does something with a machine that stands, which runs again afterwards if it ran before, for the rest of its budget.
     pub(super) fn while_settled<T>(&self, doing: &str, act: impl FnOnce(&Hold<'_>) -> Result<T>) -> Result<T> {
+        // Computed once, and not while the guest stands.
+        self.images.digest();
         let ran = self.control.status().0 == Status::Running;
         let done = loop {
             self.pause();

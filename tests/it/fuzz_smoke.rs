@@ -81,4 +81,5 @@ targets! {
     vof 800;
     cas 800;
     xive_mmio 800;
+    state 1_000;
 }

@@ -12,6 +12,7 @@ pub mod insn;
 pub mod kernel_elf;
 pub mod machine;
 pub mod rtas;
+pub mod state;
 pub mod twins;
 pub mod vof;
 pub mod xive_mmio;
@@ -31,4 +32,5 @@ pub const TARGETS: &[Target] = &[
     ("vof", vof::run, vof::seeds),
     ("cas", cas::run, cas::seeds),
     ("xive_mmio", xive_mmio::run, xive_mmio::seeds),
+    ("state", state::run, state::seeds),
 ];

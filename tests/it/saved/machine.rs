@@ -10,6 +10,7 @@ use spapr::units::CpuIndex;
 use spapr::units::Ra;
 use spapr::vm::Status;
 use spapr::vm::StopReason;
+use spapr::vm::Vm;
 
 fn with_ic(ic: &str, cpu: &str, smp: &str) -> Settings {
     Settings { ic_mode: Some(ic.into()), ..settings("le", cpu, smp) }
@@ -57,6 +58,32 @@ fn a_machine_made_from_its_stream_has_the_same_digest_and_goes_on() {
         assert!(copy.vm.consoles()[0].output_len() < g.vm.consoles()[0].output_len(), "the copy's console is its own");
         copy.vm.input(0, b"off\n");
         assert_eq!(copy.vm.wait(Some(PATIENCE)), Status::Shutdown);
+    }
+}
+
+#[test]
+fn a_machine_goes_from_one_accelerator_to_another() {
+    for s in [with_ic("xics", "power8", "2"), with_ic("xive", "power9", "4,cores=2,threads=2")] {
+        let mut g = Guest::booted(&s);
+        g.vm.input(0, b"dirty start 2000 4\n");
+        g.expect("\n> ");
+        for turn in 0..3 {
+            for accel in Guest::accelerators() {
+                g.vm.pause();
+                let bytes = g.stream(Compression::Lz4);
+                let copy = Guest::of(Vm::load_stream(&bytes[..], accel).unwrap());
+                assert_eq!(copy.vm.digest().unwrap(), g.vm.digest().unwrap());
+                // The same through memory.
+                let mut fork = Guest::of(g.vm.snapshot().unwrap().fork(Some(accel)).unwrap());
+                assert_eq!(copy.vm.digest().unwrap(), fork.vm.digest().unwrap());
+                fork.vm.resume().unwrap();
+                assert!(fork.ask("tick").contains("ok"));
+                g = copy;
+                g.vm.resume().unwrap();
+                assert!(g.ask(&format!("count {turn}")).contains("ok"));
+                assert!(g.ask("verify").contains("bad=0"));
+            }
+        }
     }
 }
 
@@ -176,7 +203,10 @@ fn state_is_shown_by_name() {
     let g = Guest::booted(&with_ic("xive", "power9", "2"));
     g.vm.pause();
     let state = g.vm.state().unwrap();
-    let section = |name: &str| &state.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no section {name}")).1;
+    let section = |name: &str| {
+        let (name, instance) = name.split_once(' ').map_or((name, 0), |(n, i)| (n, i.parse().unwrap()));
+        &state.iter().find(|s| s.name == name && s.instance == instance).unwrap_or_else(|| panic!("no section {name}")).value
+    };
     assert_eq!(field(section("header"), "cpu"), &Value::Text("power9_v2.2".into()));
     assert_eq!(field(field(section("cpu 1"), "spr"), "PIR"), &Value::Int(1));
     let ids = |v: &Value| matches!(v, Value::List(l) if l.len() == 2);
