@@ -13,18 +13,23 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
-    from spapr import Machine, MachineConfig
+    from spapr import Machine, MachineConfig, Snapshot
     from spapr.config import MachineSettings
     from spapr.testing import Payload
 
-__all__ = ["MachineFactory"]
+__all__ = ["BootedFactory", "MachineFactory"]
+
+READY = r"^ready\n> "
+"""What the embedded guest says when it is ready."""
+PANIC = r"Kernel panic.*|Oops: .*|^unexpected interrupt.*"
+"""What a guest says that will not come to anything."""
 
 _TAIL_LINES = 30
 _SMP = ("cpus", "sockets", "cores", "threads", "maxcpus")
@@ -38,6 +43,23 @@ class MachineFactory(Protocol):
 
     def __call__(self, config: MachineConfig | None = None, /, *, payload: Payload | None = None, **settings: Unpack[MachineSettings]) -> Machine:
         """A machine that has not started. Without a kernel and without a payload it has the embedded guest."""
+
+
+class BootedFactory(Protocol):
+    """What `spapr_booted` is."""
+
+    def __call__(
+        self,
+        config: MachineConfig | None = None,
+        /,
+        *,
+        until: str = READY,
+        fail_on: str | None = PANIC,
+        prepare: Callable[[Machine], object] | None = None,
+        timeout: float = 600,
+        **settings: Unpack[MachineSettings],
+    ) -> Machine:
+        """A running guest, which is a fork of one that was booted once."""
 
 
 # --- options -----------------------------------------------------------------------------------------------------------------
@@ -175,6 +197,80 @@ def spapr_machine(request: pytest.FixtureRequest) -> Iterator[MachineFactory]:
         def make(config: MachineConfig | None = None, /, *, payload: Payload | None = None, **settings: Unpack[MachineSettings]) -> Machine:
             __tracebackhide__ = True
             return _machine(item, stack, _config(item, config, payload, settings), payload)
+
+        yield make
+
+
+class _Boots:
+    """The guests that have been booted in this process, frozen where they were ready; and those that could not be, so that each is tried once."""
+
+    def __init__(self) -> None:
+        self.stack = contextlib.ExitStack()
+        self.snapshots: dict[object, Snapshot | Exception] = {}
+
+    def get(self, item: pytest.Item, asked: MachineConfig, until: str, fail_on: str | None, prepare: Callable[[Machine], object] | None, timeout: float) -> Snapshot:
+        __tracebackhide__ = True
+        key = (asked, until, fail_on, prepare)
+        if key not in self.snapshots:
+            try:
+                self.snapshots[key] = self.boot(item, asked, until, fail_on, prepare, timeout)
+            except Exception as error:
+                self.snapshots[key] = error
+                raise
+        found = self.snapshots[key]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def boot(self, item: pytest.Item, asked: MachineConfig, until: str, fail_on: str | None, prepare: Callable[[Machine], object] | None, timeout: float) -> Snapshot:
+        __tracebackhide__ = True
+        with contextlib.ExitStack() as stack:
+            vm = _machine(item, stack, asked)
+            vm.start()
+            vm.console.expect(until, fail_on=fail_on, timeout=timeout)
+            if prepare is not None:
+                prepare(vm)
+            vm.pause()
+            snapshot = self.stack.enter_context(contextlib.closing(vm.snapshot()))
+        # It did its part; what a test's report is to show are the forks.
+        item.stash[_MACHINES].remove(vm)
+        return snapshot
+
+
+@pytest.fixture(scope="session")
+def _spapr_boots() -> Iterator[_Boots]:
+    boots = _Boots()
+    with boots.stack:
+        yield boots
+
+
+@pytest.fixture
+def spapr_booted(request: pytest.FixtureRequest, _spapr_boots: _Boots) -> Iterator[BootedFactory]:
+    """Guests that are booted already: `vm = spapr_booted(cpu="power9")`. Each is a fork, running, independent of all others, and closed when the test ends.
+
+    The first call with some settings boots such a guest: it is started, until its console says `until` (`fail_on`, a panic, ends that), handed to
+    `prepare` (a function that logs in, mounts things and the like), and frozen. That call and all later ones in the process fork it.
+    """
+    item = request.node
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            config: MachineConfig | None = None,
+            /,
+            *,
+            until: str = READY,
+            fail_on: str | None = PANIC,
+            prepare: Callable[[Machine], object] | None = None,
+            timeout: float = 600,
+            **settings: Unpack[MachineSettings],
+        ) -> Machine:
+            __tracebackhide__ = True
+            asked = _config(item, config, None, settings)
+            vm = stack.enter_context(_spapr_boots.get(item, asked, until, fail_on, prepare, timeout).fork())
+            vm._asked = asked
+            item.stash.setdefault(_MACHINES, []).append(vm)
+            vm.start()
+            return vm
 
         yield make
 

@@ -271,6 +271,76 @@ def test_a_payload_begins_by_itself_and_is_checked(pytester: pytest.Pytester) ->
     pytester.runpytest().assert_outcomes(passed=3)
 
 
+def test_booted_once_and_forked_for_each_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+        from spapr.testing import Guest
+
+        booted = []
+
+        def log_in(vm):
+            vm.console.sendline("poke 0x1400000 7")
+            vm.console.expect("^ok\\n> ", timeout=60)
+            booted.append(vm)
+
+        @pytest.mark.parametrize("n", range(4))
+        @pytest.mark.spapr(smp=2)
+        def test_each_has_its_own(spapr_booted, n):
+            vm = spapr_booted(prepare=log_in)
+            assert vm.status == "running"
+            assert vm.console.log == ""
+            guest = Guest(vm, booted=True)
+            assert vm.ram.read_int(0x1400000) == 7
+            assert guest.ids() == [0, 1]
+            guest.ask(f"poke 0x1400000 {n + 100}")
+            assert vm.ram.read_int(0x1400000) == n + 100
+
+        def test_several_in_one_test(spapr_booted):
+            one, other = spapr_booted(), spapr_booted()
+            one.console.sendline("off")
+            assert one.wait(timeout=60) == "shutdown"
+            assert Guest(other, booted=True).ids() == [0]
+
+        def test_booted_once():
+            assert len(booted) == 1
+            assert booted[0].status == "closed"
+    """)
+    pytester.runpytest("-p", "no:randomly").assert_outcomes(passed=6)
+
+
+def test_a_boot_that_fails_is_tried_once_and_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+        made = []
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_never_ready(spapr_booted, n, request):
+            made.append(n)
+            spapr_booted(until="never said", timeout=1)
+
+        def test_unready(spapr_booted):
+            spapr_booted(until="never said", fail_on="^ready", timeout=60)
+
+        def test_panics_while_it_is_made_ready(spapr_booted):
+            def panic(vm):
+                vm.console.sendline("panic")
+                vm.console.expect("never said", timeout=60)
+
+            spapr_booted(prepare=panic)
+
+        def test_fails_afterwards(spapr_booted):
+            vm = spapr_booted()
+            vm.console.sendline("count 2")
+            vm.console.expect("^ok", timeout=60)
+            assert False
+    """)
+    outcome = pytester.runpytest("-p", "no:randomly")
+    outcome.assert_outcomes(failed=5)
+    text = outcome.stdout.str()
+    assert text.count("ConsoleTimeout: console 0 did not say 'never said' within 1.0 s") + text.count("ConsoleTimeout: console 0 did not say 'never said' within 1 s") >= 2
+    outcome.stdout.fnmatch_lines(["*ConsoleMatch: *ready*", "*- spapr machine 0 -*", "*GuestPanic: *", "*- spapr machine 0 -*", "count 2"])
+
+
 def test_help_says_what_there_is(pytester: pytest.Pytester) -> None:
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.spapr(*", "@pytest.mark.needs_kvm*"])
     pytester.runpytest("--fixtures", "-q").stdout.fnmatch_lines(["spapr_machine *", "*Makes machines: *", "spapr_results *"])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import spapr
+from spapr.testing.stateful import MachineLife
 from spapr.testing.strategies import Instruction, MemoryImage, host_profiles, instructions, machine_configs, memory_images, programs
 
 CODE = 0x20_0000
@@ -97,6 +98,11 @@ def blank() -> spapr.Machine:
     if not _blank:
         _blank.append(spapr.Machine(memory="256M", cpu="power10"))
     return _blank[0]
+
+
+# Whatever is done to a machine, its guest goes on from the same state, and finds itself whole at the end.
+TestLife = MachineLife.TestCase
+TestLife.settings = settings(few, max_examples=8, stateful_step_count=10)
 
 
 @few

@@ -36,11 +36,11 @@ class Panel:
 
 
 def _step(most: float) -> float:
-    """A round step, of which the scale has two to five."""
+    """A round step, of which the scale has five at most."""
     if most <= 0:
         return 1.0
     size = 10.0 ** int(f"{most:e}".split("e")[1])
-    return next(part * size for part in (0.25, 0.5, 1.0, 2.5) if most / (part * size) <= 4)
+    return next(part * size for part in (0.25, 0.5, 1.0, 2.5) if most / (part * size) <= 5)
 
 
 def _number(value: float) -> str:
