@@ -12,6 +12,7 @@ use crate::isa::vectors::Vector;
 use crate::mmu::Access;
 use crate::mmu::Context;
 use crate::mmu::Fault;
+use crate::mmu::Holds;
 use crate::mmu::Rights;
 use crate::mmu::Translation;
 use crate::mmu::Writable;
@@ -43,6 +44,7 @@ pub fn translate(cx: &Context<'_>, ea: Ea, access: Access) -> Result<Translation
             ra: Ra((e.r & Hpte::RPN & !page) | (ea.0 & page)),
             page_shift: shift.min(segment.sizes.shift),
             writable: if rights.store && changed { Writable::Yes } else { Writable::AskAgain },
+            holds: Holds::ForProcess,
         });
     }
 }

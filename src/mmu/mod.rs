@@ -42,6 +42,17 @@ pub struct Translation {
     pub page_shift: u32,
     /// Whether stores are allowed *and* the change bit is already set, so that a TLB may let stores pass without asking again.
     pub writable: Writable,
+    /// Whom it holds for.
+    pub holds: Holds,
+}
+
+/// How long a cached translation holds while the page tables stay as they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holds {
+    /// Whatever PIDR, AMR and IAMR are.
+    Always,
+    /// While they stay as they are.
+    ForProcess,
 }
 
 /// Whether a cached translation may serve stores.
@@ -110,10 +121,18 @@ pub struct Context<'a> {
     pub partition: &'a Partition,
 }
 
-impl Context<'_> {
-    fn radix(&self) -> bool {
-        self.model.isa >= Isa::V3_0 && Lpcr(self.state.spr[spr::LPCR]).has(Lpcr::HR)
-    }
+/// Which kind of tables translates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tables {
+    /// The hashed page table, through the SLB.
+    Hash,
+    /// Radix trees.
+    Radix,
+}
+
+/// The tables that translate for a vCPU in this state.
+pub fn tables(state: &CpuState, model: &CpuModel) -> Tables {
+    if model.isa >= Isa::V3_0 && Lpcr(state.spr[spr::LPCR]).has(Lpcr::HR) { Tables::Radix } else { Tables::Hash }
 }
 
 /// Translates one access. Sets R and C bits in the page table as the access demands.
@@ -124,7 +143,10 @@ pub fn translate(cx: &Context<'_>, ea: Ea, access: Access) -> Result<Translation
     };
     if !cx.state.msr.has(relocate) {
         // Real mode of a partition: the top four bits are ignored (ISA III, real addressing mode).
-        return Ok(Translation { ra: Ra(ea.0 & 0x0fff_ffff_ffff_ffff), page_shift: 24, writable: Writable::Yes });
+        return Ok(Translation { ra: Ra(ea.0 & 0x0fff_ffff_ffff_ffff), page_shift: 24, writable: Writable::Yes, holds: Holds::Always });
     }
-    if cx.radix() { radix::translate(cx, ea, access) } else { hash::translate(cx, ea, access) }
+    match tables(cx.state, cx.model) {
+        Tables::Radix => radix::translate(cx, ea, access),
+        Tables::Hash => hash::translate(cx, ea, access),
+    }
 }

@@ -12,6 +12,7 @@ use crate::memory::GuestMemory;
 use crate::mmu::Access;
 use crate::mmu::Context;
 use crate::mmu::Fault;
+use crate::mmu::Holds;
 use crate::mmu::Rights;
 use crate::mmu::Translation;
 use crate::mmu::Writable;
@@ -100,6 +101,8 @@ pub fn translate(cx: &Context<'_>, ea: Ea, access: Access) -> Result<Translation
             ra: Ra((leaf.pte & RPN & !page) | (offset & page)),
             page_shift: leaf.shift,
             writable: if rights.store && changed { Writable::Yes } else { Writable::AskAgain },
+            // The kernel's quadrant is every process's; keys are looked at for pages of problem state only.
+            holds: if ea.0 >> 62 == 3 && leaf.pte & EAA_PRIVILEGED != 0 { Holds::Always } else { Holds::ForProcess },
         });
     }
 }

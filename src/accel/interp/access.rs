@@ -6,7 +6,7 @@ use crate::accel::Exit;
 use crate::accel::interp::Core;
 use crate::accel::interp::Trap;
 use crate::accel::interp::tlb;
-use crate::accel::interp::tlb::Entry;
+use crate::accel::interp::tlb::Half;
 use crate::accel::interp::tlb::PAGE_MASK;
 use crate::cpu::interrupt::Interrupt;
 use crate::cpu::state::Reservation;
@@ -218,6 +218,10 @@ impl Core {
         if e.tag == (ea & PAGE_MASK) | self.tlb.data {
             return Ok(Place::Ram(ea.wrapping_add(e.delta) as *mut u8));
         }
+        let half = if access == Access::Store { Half::Write } else { Half::Read };
+        if let Some(delta) = self.tlb.refill(ea, half) {
+            return Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8));
+        }
         let cx = mmu::Context { state: self, model: self.model, partition: &self.partition };
         let t = match mmu::translate(&cx, Ea(ea), access) {
             Ok(t) => t,
@@ -227,15 +231,12 @@ impl Core {
         let Some(host) = self.tlb.memory.host(page, 1 << tlb::PAGE_SHIFT) else {
             return Ok(Place::Device(t.ra));
         };
-        let entry = Entry { tag: (ea & PAGE_MASK) | self.tlb.data, delta: (host as u64).wrapping_sub(ea & PAGE_MASK) };
-        match access {
-            Access::Store => self.tlb.write[tlb::index(ea)] = entry,
-            Access::Load | Access::Fetch => self.tlb.read[tlb::index(ea)] = entry,
-        }
+        let delta = (host as u64).wrapping_sub(ea & PAGE_MASK);
+        self.tlb.fill(ea, half, delta, &t);
         if access == Access::Load && t.writable == Writable::Yes {
-            self.tlb.write[tlb::index(ea)] = entry;
+            self.tlb.fill(ea, Half::Write, delta, &t);
         }
-        Ok(Place::Ram(ea.wrapping_add(entry.delta) as *mut u8))
+        Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8))
     }
 
     /// The interrupt for a failed data access at `ea`.

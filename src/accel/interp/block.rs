@@ -135,7 +135,7 @@ impl CodeCache {
 
     #[cold]
     fn enter_page(&mut self, c: &mut Core, tag: u64, mode: u32) -> Result<u32, Trap> {
-        let ra = fetch_page(c)?;
+        let (ra, keep) = fetch_page(c)?;
         if self.pages.len() >= PAGES_MAX {
             self.clear();
         }
@@ -146,7 +146,9 @@ impl CodeCache {
             let generation = c.tlb.memory.generation(ra);
             self.pages.push(CodePage { ra, generation, starts: Box::new([0; SLOTS]), blocks: Vec::new() });
         }
-        self.fetch[(c.nip >> 12) as usize & (FETCH_ENTRIES - 1)] = Fetch { tag, mode, page };
+        if keep == Keep::Yes {
+            self.fetch[(c.nip >> 12) as usize & (FETCH_ENTRIES - 1)] = Fetch { tag, mode, page };
+        }
         Ok(page)
     }
 
@@ -171,20 +173,27 @@ impl CodeCache {
     }
 }
 
+/// Whether a translation may be kept under the number of the fetch context.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::accel) enum Keep {
+    Yes,
+    No,
+}
+
 /// The page of RAM that NIP lies in. `Err`: the fetch failed and the interrupt is prepared, with CIA at NIP.
-pub(in crate::accel) fn fetch_page(c: &mut Core) -> Result<Ra, Trap> {
+pub(in crate::accel) fn fetch_page(c: &mut Core) -> Result<(Ra, Keep), Trap> {
     let nip = c.nip;
     c.cia = nip;
     let cx = mmu::Context { state: c, model: c.model, partition: &c.partition };
-    let ra = match mmu::translate(&cx, Ea(nip), Access::Fetch) {
-        Ok(t) => Ra(t.ra.0 & PAGE_MASK),
+    let (ra, holds) = match mmu::translate(&cx, Ea(nip), Access::Fetch) {
+        Ok(t) => (Ra(t.ra.0 & PAGE_MASK), t.holds),
         Err(fault) => return Err(c.fault(nip, Access::Fetch, fault)),
     };
     if !c.tlb.memory.contains(ra, 0x1000) {
         let nothing_there = Fault { vector: Vector::InstructionStorage, status: crate::bits::ibm(33) };
         return Err(c.fault(nip, Access::Fetch, nothing_there));
     }
-    Ok(ra)
+    Ok((ra, if c.tlb.keeps_fetch(holds) { Keep::Yes } else { Keep::No }))
 }
 
 /// One instruction of a page, and what is to be done for it in the present mode.

@@ -19,6 +19,7 @@ use crate::isa::regs::Msr;
 use crate::isa::regs::SRR1_ILLEGAL;
 use crate::isa::regs::SRR1_PRIVILEGED;
 use crate::isa::vectors::Vector;
+use crate::mmu;
 use crate::mmu::partition::Partition;
 use crate::mmu::partition::Scope;
 use crate::mmu::partition::Seen;
@@ -112,6 +113,8 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) reserved_value: u64,
     /// Effective address of the access under way, to become or to be compared with that of the reservation.
     pub(in crate::accel) tried_at: u64,
+    /// The site that is being looked up for.
+    pub(in crate::accel) site: u64,
     /// Instructions executed by their interpreter functions.
     pub(in crate::accel) steps: u64,
     /// Those by function: address and count, found by hashing; a power of two of entries.
@@ -279,9 +282,9 @@ impl Core {
     /// Chooses the TLB's contexts anew.
     fn select(&mut self) {
         let decode = super::block::mode(self);
-        let epoch = self.tlb.epoch;
-        self.tlb.select(&self.state, decode);
-        if epoch != self.tlb.epoch {
+        let tables = mmu::tables(&self.state, self.model);
+        self.tlb.select(&self.state, decode, tables);
+        if self.tlb.tired() {
             self.look_soon();
         }
     }
@@ -294,6 +297,14 @@ impl Core {
         }
         self.select();
         self.look_soon();
+    }
+
+    /// Begins anew with the TLB's context numbers if they run out. Between two blocks only.
+    pub(in crate::accel) fn renumber(&mut self) {
+        if self.tlb.tired() {
+            self.tlb.renumber();
+            self.select();
+        }
     }
 
     /// Flushes if another vCPU invalidated translations since the last look.

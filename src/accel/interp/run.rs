@@ -96,6 +96,7 @@ impl Interp {
     #[cold]
     fn attend(&mut self, slice: i64) -> Option<Exit> {
         let c = &mut self.core;
+        c.renumber();
         if c.slice <= 0 {
             c.slice = slice;
             let due = timebase::ticks_until_decrementer(c, c.now()) == 0;

@@ -1,6 +1,6 @@
 //! A software TLB: effective page and context to host address.
 //!
-//! Entries are 4 KiB wide whatever the guest's page size. A tag is the effective page number with a *context* number in its low
+//! Entries are 4 KiB wide whatever the guest's page size; behind them stand entries of 64 KiB, from which they are filled without a walk where the page is as large. A tag is the effective page number with a *context* number in its low
 //! twelve bits; a context stands for everything else that a translation depends on (relocation on or off, problem state, PID, key registers, the SLB), so that
 //! a system call or a context switch selects another number and flushes nothing.
 
@@ -9,6 +9,10 @@ use crate::isa::regs::Lpcr;
 use crate::isa::regs::Msr;
 use crate::isa::spr;
 use crate::memory::GuestMemory;
+use crate::mmu::Holds;
+use crate::mmu::Tables;
+use crate::mmu::Translation;
+use crate::units::Ra;
 use std::sync::Arc;
 
 /// log2 of the bytes that one entry covers.
@@ -16,6 +20,12 @@ pub const PAGE_SHIFT: u32 = 12;
 /// Mask of the page number.
 pub const PAGE_MASK: u64 = !0xfff;
 const ENTRIES: usize = 1024;
+/// log2 of the bytes that one of the large entries covers.
+pub const LARGE_SHIFT: u32 = 16;
+/// How many there are of them.
+pub const LARGE: usize = 512;
+/// Entries of privileged state for one process, at most.
+const PRIVATE: usize = 1024;
 /// Mask of an entry's number.
 pub const INDEX_MASK: u64 = ENTRIES as u64 - 1;
 /// log2 of the bytes of an entry.
@@ -23,6 +33,8 @@ pub const ENTRY_SHIFT: u32 = 4;
 const _: () = assert!(size_of::<Entry>() == 1 << ENTRY_SHIFT);
 /// Context numbers fit the twelve bits below the page number.
 const LAST_CONTEXT: u64 = 0xfff;
+/// Numbers kept for what one block may still do after there should have been new ones: two for each instruction.
+const SPARE: u64 = 200;
 const CONTEXT_SLOTS: usize = 256;
 /// A tag that matches no access: context numbers are never 0.
 const NO_TAG: u64 = 0;
@@ -50,12 +62,34 @@ struct Key {
     decode: u32,
 }
 
+/// Which half of the TLB.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Half {
+    /// For loads.
+    Read,
+    /// For stores.
+    Write,
+}
+
+/// An entry that is to be forgotten when the process changes: which, and its tag.
+type Private = (Half, usize, u64);
+
 /// The TLB of one vCPU.
 pub struct Tlb {
     /// Translations for loads.
     pub read: [Entry; ENTRIES],
     /// Translations for stores.
     pub write: [Entry; ENTRIES],
+    /// The same for 64 KiB, for pages that are as large or larger.
+    pub large_read: Box<[Entry; LARGE]>,
+    /// The same for stores.
+    pub large_write: Box<[Entry; LARGE]>,
+    /// Entries that privileged state made and that hold for the present process only.
+    private: Vec<Private>,
+    /// PIDR, AMR and IAMR when they were made.
+    owner: [u64; 3],
+    /// Whether the present contexts, of data and of fetches, are privileged state's under radix trees: the same for all processes.
+    common: [bool; 2],
     /// Context number of data accesses now.
     pub data: u64,
     /// Context number of instruction fetches now.
@@ -81,6 +115,11 @@ impl Tlb {
         Tlb {
             read: [EMPTY; ENTRIES],
             write: [EMPTY; ENTRIES],
+            large_read: Box::new([EMPTY; LARGE]),
+            large_write: Box::new([EMPTY; LARGE]),
+            private: Vec::new(),
+            owner: [0; 3],
+            common: [false; 2],
             data: 0,
             fetch: 0,
             epoch: 1,
@@ -96,10 +135,18 @@ impl Tlb {
         self.slots.fill((Key::default(), 0));
     }
 
-    /// Begins anew with the context numbers.
-    fn renumber(&mut self) {
+    /// Whether the context numbers run out: [`Tlb::renumber`] must be called when the present block has ended.
+    pub fn tired(&self) -> bool {
+        self.next > LAST_CONTEXT - SPARE
+    }
+
+    /// Begins anew with the context numbers. Not in the middle of a block, since code in it may hold a number that will be given out again. [`Tlb::select`] must follow.
+    pub fn renumber(&mut self) {
         self.read.fill(EMPTY);
         self.write.fill(EMPTY);
+        self.large_read.fill(EMPTY);
+        self.large_write.fill(EMPTY);
+        self.private.clear();
         self.slots.fill((Key::default(), 0));
         self.next = 1;
         self.epoch += 1;
@@ -109,6 +156,70 @@ impl Tlb {
     pub fn forget_process(&mut self, pid: u32) {
         let of_process = |key: &Key| key.mode & 1 != 0 && key.pid == u64::from(pid);
         self.slots.iter_mut().filter(|(key, number)| *number != 0 && of_process(key)).for_each(|slot| *slot = (Key::default(), 0));
+        self.drop_private();
+    }
+
+    /// Forgets what privileged state cached for the process.
+    fn drop_private(&mut self) {
+        for (half, at, tag) in self.private.drain(..) {
+            let e = match half {
+                Half::Read => &mut self.read[at],
+                Half::Write => &mut self.write[at],
+            };
+            if e.tag == tag {
+                *e = EMPTY;
+            }
+        }
+    }
+
+    /// Whether a translation of the fetch context may be kept by its number.
+    pub fn keeps_fetch(&self, holds: Holds) -> bool {
+        holds == Holds::Always || !self.common[1]
+    }
+
+    /// The distance from `ea` to the host, from the entries of 64 KiB, from which the small one is filled.
+    pub fn refill(&mut self, ea: u64, half: Half) -> Option<u64> {
+        let table = match half {
+            Half::Read => &self.large_read,
+            Half::Write => &self.large_write,
+        };
+        let e = table[(ea >> LARGE_SHIFT) as usize & (LARGE - 1)];
+        if e.tag != (ea >> LARGE_SHIFT << LARGE_SHIFT) | self.data {
+            return None;
+        }
+        self.small(half)[index(ea)] = Entry { tag: (ea & PAGE_MASK) | self.data, delta: e.delta };
+        Some(e.delta)
+    }
+
+    fn small(&mut self, half: Half) -> &mut [Entry; ENTRIES] {
+        match half {
+            Half::Read => &mut self.read,
+            Half::Write => &mut self.write,
+        }
+    }
+
+    /// Keeps that `ea`'s page lies `delta` away, as `t` says.
+    pub fn fill(&mut self, ea: u64, half: Half, delta: u64, t: &Translation) {
+        let (at, tag) = (index(ea), (ea & PAGE_MASK) | self.data);
+        self.small(half)[at] = Entry { tag, delta };
+        if self.common[0] && t.holds == Holds::ForProcess {
+            self.private.push((half, at, tag));
+            if self.private.len() > PRIVATE {
+                // Not more than that, whatever the guest does.
+                self.drop_private();
+            }
+            return;
+        }
+        // All of the 64 KiB must be RAM.
+        let start = t.ra.0 >> LARGE_SHIFT << LARGE_SHIFT;
+        if t.page_shift >= LARGE_SHIFT && self.memory.contains(Ra(start), 1 << LARGE_SHIFT) {
+            let entry = Entry { tag: (ea >> LARGE_SHIFT << LARGE_SHIFT) | self.data, delta };
+            let at = (ea >> LARGE_SHIFT) as usize & (LARGE - 1);
+            match half {
+                Half::Read => self.large_read[at] = entry,
+                Half::Write => self.large_write[at] = entry,
+            }
+        }
     }
 
     /// The SLB lost or changed an entry that may be cached: entries made under it match no more. [`Tlb::select`] must follow.
@@ -118,20 +229,31 @@ impl Tlb {
 
     /// Chooses the contexts for the state's MSR, PIDR, AMR, IAMR and SLB. `decode` is what decides about an instruction besides its image
     /// ([`super::block::mode`]): a fetch context stands for that as well, so that one number says whether translated code at an address is the right one.
-    pub fn select(&mut self, s: &CpuState, decode: u32) {
+    ///
+    /// Under radix trees problem state's translations depend on the PID alone. Those of privileged state are mostly the kernel's own, the same in every process: its contexts
+    /// stay, and the entries that are not are forgotten when the process or a key register changes.
+    pub fn select(&mut self, s: &CpuState, decode: u32, tables: Tables) {
         let problem = s.msr.0 & Msr::PR;
+        let common = tables == Tables::Radix && problem == 0;
         let hash = Lpcr(s.spr[spr::LPCR]).0 & (Lpcr::HR | Lpcr::UPRT);
-        let key = |relocated: bool, side: u64, keys: u64| {
-            if relocated {
-                Key { mode: problem | hash | side | 1, pid: s.spr[spr::PIDR], keys, slb: self.slb_epoch, decode: 0 }
-            } else {
-                Key { mode: side | 2, ..Key::default() }
+        let key = |relocated: bool, side: u64, keys: u64| match (relocated, tables) {
+            (false, _) => Key { mode: side | 2, ..Key::default() },
+            (true, Tables::Radix) => {
+                Key { mode: problem | hash | side | 1, pid: if common { 0 } else { s.spr[spr::PIDR] }, ..Key::default() }
             }
+            (true, Tables::Hash) => Key { mode: problem | hash | side | 1, pid: s.spr[spr::PIDR], keys, slb: self.slb_epoch, decode: 0 },
         };
         let data = key(s.msr.has(Msr::DR), 0, s.spr[spr::AMR]);
         let mut fetch = key(s.msr.has(Msr::IR), 4, s.spr[spr::IAMR]);
         fetch.decode = decode;
+        self.common = [common && s.msr.has(Msr::DR), common && s.msr.has(Msr::IR)];
+        let owner = [s.spr[spr::PIDR], s.spr[spr::AMR], s.spr[spr::IAMR]];
+        if owner != self.owner {
+            self.owner = owner;
+            self.drop_private();
+        }
         if self.next > LAST_CONTEXT - 2 {
+            // Only whoever selects without ever running comes here.
             self.renumber();
         }
         self.data = self.number(data);
@@ -171,7 +293,7 @@ mod tests {
     fn forgetting_a_process_leaves_the_others() {
         let mut tlb = Tlb::new(Arc::new(GuestMemory::new(1 << 20).unwrap()));
         let number = |tlb: &mut Tlb, pid| {
-            tlb.select(&with_pid(pid), 0);
+            tlb.select(&with_pid(pid), 0, Tables::Hash);
             (tlb.data, tlb.fetch)
         };
         let (five, six) = (number(&mut tlb, 5), number(&mut tlb, 6));

@@ -1,4 +1,5 @@
-//! Memory for translated code: one object mapped twice, once to be written and once to be executed, so that no page is ever both.
+//! Memory for translated code: one object mapped twice, once to be written and once to be executed, so that no page is ever both; and behind the executable view, near enough
+//! for code to address it relative to itself, plain memory for the words that the code keeps.
 // UNSAFETY: maps memory and copies code into it.
 #![expect(unsafe_code, reason = "mmap, and copies into the mapping; see docs/safety.md")]
 
@@ -18,21 +19,35 @@ pub struct CodeBuffer {
     execute: *mut u8,
     size: usize,
     used: usize,
+    /// Bytes of plain memory behind the code.
+    words: usize,
 }
 
 // SAFETY: the mappings belong to this value alone, and are unmapped with it.
 unsafe impl Send for CodeBuffer {}
 
-/// Maps all of `object`.
-fn map(object: i32, size: usize, protection: i32) -> Result<*mut u8> {
+/// Maps all of `object`, anywhere or over what is mapped at `at`.
+///
+/// # Safety
+/// `at` is null, or begins `size` bytes of a mapping that belongs to the caller and that nobody uses.
+unsafe fn map(object: i32, size: usize, protection: i32, at: *mut u8) -> Result<*mut u8> {
+    let flags = libc::MAP_SHARED | if at.is_null() { 0 } else { libc::MAP_FIXED };
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists; over another one it is the caller's.
+    let at = unsafe { libc::mmap(at.cast(), size, protection, flags, object, 0) };
+    if at == libc::MAP_FAILED { Err(Error::last_os_error()) } else { Ok(at.cast()) }
+}
+
+/// Maps plain memory.
+fn map_plain(size: usize) -> Result<*mut u8> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    let at = unsafe { libc::mmap(null_mut(), size, protection, libc::MAP_SHARED, object, 0) };
+    let at = unsafe { libc::mmap(null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
     if at == libc::MAP_FAILED { Err(Error::last_os_error()) } else { Ok(at.cast()) }
 }
 
 impl CodeBuffer {
-    /// A buffer of `size` bytes; the host gives memory as it is used.
-    pub fn new(size: usize) -> Result<CodeBuffer> {
+    /// A buffer of `size` bytes, with `words` bytes of plain memory behind it; both multiples of the host's page. The host gives memory as it is used.
+    pub fn new(size: usize, words: usize) -> Result<CodeBuffer> {
         // SAFETY: the name is a C string.
         let object = unsafe { libc::memfd_create(NAME.as_ptr(), libc::MFD_CLOEXEC) };
         if object < 0 {
@@ -41,15 +56,31 @@ impl CodeBuffer {
         // SAFETY: `object` was just opened.
         let sized = if unsafe { libc::ftruncate(object, size as i64) } == 0 { Ok(()) } else { Err(Error::last_os_error()) };
         let views = sized.and_then(|()| {
-            let write = map(object, size, libc::PROT_READ | libc::PROT_WRITE)?;
-            map(object, size, libc::PROT_READ | libc::PROT_EXEC).map(|execute| (write, execute)).inspect_err(|_| {
+            let execute = map_plain(size + words)?;
+            let unmap = |_: &Error| {
                 // SAFETY: mapped just now with this size; nobody knows of it.
-                unsafe { libc::munmap(write.cast(), size) };
-            })
+                unsafe { libc::munmap(execute.cast(), size + words) };
+            };
+            // SAFETY: the first `size` bytes of the mapping just made.
+            unsafe { map(object, size, libc::PROT_READ | libc::PROT_EXEC, execute) }.inspect_err(unmap)?;
+            // SAFETY: anywhere.
+            let write = unsafe { map(object, size, libc::PROT_READ | libc::PROT_WRITE, null_mut()) }.inspect_err(unmap)?;
+            Ok((write, execute))
         });
         // SAFETY: opened here; the mappings keep the object.
         unsafe { libc::close(object) };
-        views.map(|(write, execute)| CodeBuffer { write, execute, size, used: 0 })
+        views.map(|(write, execute)| CodeBuffer { write, execute, size, used: 0, words })
+    }
+
+    /// Where the plain memory begins, and its bytes.
+    pub fn words(&self) -> (usize, usize) {
+        (self.execute as usize + self.size, self.words)
+    }
+
+    /// Zeroes the first `bytes` bytes of the plain memory.
+    pub fn zero_words(&mut self, bytes: usize) {
+        // SAFETY: inside the mapping, behind the code.
+        unsafe { std::ptr::write_bytes(self.execute.add(self.size), 0, bytes.min(self.words)) };
     }
 
     /// Where the next code will be executed.
@@ -100,7 +131,7 @@ impl Drop for CodeBuffer {
         // SAFETY: both were mapped with this size, and code is executed only by whoever borrows the buffer.
         unsafe {
             libc::munmap(self.write.cast(), self.size);
-            libc::munmap(self.execute.cast(), self.size);
+            libc::munmap(self.execute.cast(), self.size + self.words);
         }
     }
 }

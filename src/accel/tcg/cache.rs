@@ -7,6 +7,7 @@
 use crate::accel::interp::Core;
 use crate::accel::interp::Trap;
 use crate::accel::interp::block::Decoded;
+use crate::accel::interp::block::Keep;
 use crate::accel::interp::block::decode_at;
 use crate::accel::interp::block::fetch_page;
 use crate::accel::interp::block::mode;
@@ -15,6 +16,7 @@ use crate::accel::tcg::Counts;
 use crate::accel::tcg::buffer::CodeBuffer;
 use crate::accel::tcg::emit::x64;
 use crate::accel::tcg::emit::x64::Link;
+use crate::accel::tcg::emit::x64::Place;
 use crate::accel::tcg::emit::x64::Stubs;
 use crate::accel::tcg::emit::x64::branch;
 use crate::accel::tcg::emit::x64::stubs::JUMP_BITS;
@@ -28,6 +30,8 @@ use std::sync::atomic::Ordering;
 pub const BLOCK_MAX: usize = 64;
 /// Room that one block may need: instructions are at most some 150 bytes, cold code included.
 const ROOM: usize = 64 << 10;
+/// Sites, in bytes, that one block may need.
+const SITES_ROOM: usize = 32 * BLOCK_MAX;
 /// Pages with translated code at most, 4 KiB each for the words' blocks.
 const PAGES_MAX: usize = 8192;
 const FETCH_ENTRIES: usize = 1024;
@@ -65,6 +69,8 @@ struct Fetch {
 pub struct Cache {
     buffer: CodeBuffer,
     stubs: Stubs,
+    /// Address of the next free site: the two words in which an access remembers where it was.
+    site: usize,
     /// Bytes of the stubs, which stay.
     fixed: usize,
     pages: Vec<Page>,
@@ -81,6 +87,8 @@ pub struct Cache {
     changes: u64,
     /// How often everything was forgotten.
     clears: u64,
+    /// Whether the page found last may be found again by its tag.
+    keep: Keep,
     /// Instructions of a block at most.
     longest: usize,
 }
@@ -90,6 +98,7 @@ impl Cache {
     pub fn new(mut buffer: CodeBuffer, longest: usize) -> Cache {
         let stubs = Stubs::new(&mut buffer);
         Cache {
+            site: buffer.words().0,
             fixed: buffer.used(),
             stubs,
             buffer,
@@ -103,6 +112,7 @@ impl Cache {
             epoch: 0,
             changes: 0,
             clears: 0,
+            keep: Keep::No,
             longest: longest.clamp(1, BLOCK_MAX),
         }
     }
@@ -126,12 +136,19 @@ impl Cache {
     fn clear(&mut self) {
         self.clears += 1;
         self.buffer.truncate(self.fixed);
+        self.forget_sites();
+        self.site = self.buffer.words().0;
         self.pages.clear();
         self.by_key.clear();
         self.by_ra.clear();
         self.blocks.clear();
         self.links.clear();
         self.forget_addresses();
+    }
+
+    /// Makes every site forget where it was.
+    fn forget_sites(&mut self) {
+        self.buffer.zero_words(self.site - self.buffer.words().0);
     }
 
     /// Forgets which addresses led where.
@@ -145,6 +162,7 @@ impl Cache {
         if self.epoch != c.tlb.epoch {
             self.epoch = c.tlb.epoch;
             self.forget_addresses();
+            self.forget_sites();
             for placed in self.links.iter().filter(|p| p.link.tag_at != 0) {
                 self.buffer.patch(placed.link.tag_at, &0u64.to_le_bytes());
             }
@@ -196,7 +214,12 @@ impl Cache {
         let nip = c.nip;
         let tag = (nip & PAGE_MASK) | c.tlb.fetch;
         let f = self.fetch[(nip >> 12) as usize & (FETCH_ENTRIES - 1)];
-        let page = if f.tag == tag { f.page } else { self.enter_page(c, tag)? };
+        let page = if f.tag == tag {
+            self.keep = Keep::Yes;
+            f.page
+        } else {
+            self.enter_page(c, tag)?
+        };
         let slot = (nip as usize & 0xfff) >> 2;
         match self.pages[page as usize].starts[slot] {
             0 => self.translate(c, page, slot, counts),
@@ -211,7 +234,7 @@ impl Cache {
 
     #[cold]
     fn enter_page(&mut self, c: &mut Core, tag: u64) -> Result<u32, Trap> {
-        let ra = fetch_page(c)?;
+        let (ra, keep) = fetch_page(c)?;
         if self.pages.len() >= PAGES_MAX {
             self.clear();
         }
@@ -222,13 +245,17 @@ impl Cache {
             self.by_ra.entry(ra.0).or_default().push(page);
             self.pages.push(Page { ra, generation: 0, starts: Box::new([0; SLOTS]), blocks: Vec::new() });
         }
-        self.fetch[(c.nip >> 12) as usize & (FETCH_ENTRIES - 1)] = Fetch { tag, page };
+        self.keep = keep;
+        if keep == Keep::Yes {
+            self.fetch[(c.nip >> 12) as usize & (FETCH_ENTRIES - 1)] = Fetch { tag, page };
+        }
         Ok(page)
     }
 
     #[cold]
     fn translate(&mut self, c: &mut Core, page: u32, slot: usize, counts: &mut Counts) -> Result<u32, Trap> {
-        if self.buffer.left() < ROOM {
+        let (words, size) = self.buffer.words();
+        if self.buffer.left() < ROOM || words + size - self.site < SITES_ROOM {
             self.clear();
             return self.find(c, counts);
         }
@@ -243,7 +270,9 @@ impl Cache {
             self.pages[page as usize].generation = memory.generation(ra);
         }
         let block = collect(c, ra, slot, self.longest);
-        let code = x64::emit(c, &self.stubs, self.buffer.next(), &block, self.links.len());
+        let place = Place { base: self.buffer.next(), first_link: self.links.len(), site: self.site };
+        let code = x64::emit(c, &self.stubs, place, &block);
+        self.site = code.site;
         let at = self.buffer.append(&code.bytes);
         counts.blocks += 1;
         counts.translated += block.len() as u64;
@@ -275,7 +304,7 @@ impl Cache {
         let link = self.links[number].link;
         let clears = self.clears;
         let block = self.find(c, counts)?;
-        if clears == self.clears {
+        if clears == self.clears && (link.tag_at == 0 || self.keep == Keep::Yes) {
             let target = &mut self.blocks[block as usize];
             self.buffer.patch(link.at, &target.code.wrapping_sub(link.at + 4).to_le_bytes());
             if link.tag_at != 0 {
@@ -292,6 +321,9 @@ impl Cache {
 
     /// Remembers that NIP is at `block`, for indirect branches.
     pub fn remember(&mut self, c: &Core, block: u32) {
+        if self.keep == Keep::No {
+            return;
+        }
         let code = self.code(block) as u64;
         self.jumps[jump_index(c.nip)] = Jump { ea: c.nip, context: c.tlb.fetch, code };
     }
@@ -303,8 +335,11 @@ fn collect(c: &Core, page: Ra, slot: usize, longest: usize) -> Vec<(u16, Decoded
     let mut k = slot;
     while k < SLOTS && block.len() < longest {
         let mut d = decode_at(c, page, k);
-        if d.row.is_some_and(|r| r.name == "bc") {
-            d.ends = branch::ends(k as u16, d.op.insn);
+        match d.row.map_or("", |r| r.name) {
+            "bc" => d.ends = branch::ends(k as u16, d.op.insn),
+            // It comes back by itself where it has an effect.
+            "icbi" => d.ends = false,
+            _ => {}
         }
         let (ends, len) = (d.ends, d.op.insn.len() as usize / 4);
         block.push((k as u16, d));

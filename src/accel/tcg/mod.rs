@@ -95,6 +95,7 @@ pub struct Counts {
 pub fn refusal() -> Option<Error> {
     // What templates use beyond the architecture's first version.
     let has = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
         ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
         ("lzcnt", std::arch::is_x86_feature_detected!("lzcnt")),
         ("movbe", std::arch::is_x86_feature_detected!("movbe")),
@@ -130,8 +131,9 @@ impl Tcg {
         if let Some(refused) = refusal() {
             return Err(refused);
         }
-        let buffer = CodeBuffer::new(options.buffer.max(BUFFER_LEAST))
-            .map_err(|source| Error::Host { doing: "map memory for translated code".into(), source })?;
+        let bytes = options.buffer.max(BUFFER_LEAST).next_multiple_of(BUFFER_LEAST);
+        let buffer =
+            CodeBuffer::new(bytes, bytes / 4).map_err(|source| Error::Host { doing: "map memory for translated code".into(), source })?;
         let mut tcg = Tcg {
             interp: Interp::new(parts),
             translator: Translator { cache: Cache::new(buffer, options.longest), counts: Counts::default() },

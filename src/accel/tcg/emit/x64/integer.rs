@@ -38,6 +38,9 @@ pub const TEMPLATES: &[(&str, Template)] = &[
     ("cnttzw", |e, i| { e.get_word(i.rt(), RAX); dynasm!(e.a ; tzcnt eax, eax); counted(e, i) }),
     ("cnttzd", |e, i| { let s = e.src(i.rt(), RAX); dynasm!(e.a ; tzcnt rax, Rq(s)); counted(e, i) }),
     ("popcntd", |e, i| { let s = e.src(i.rt(), RAX); dynasm!(e.a ; popcnt rax, Rq(s)); e.put(i.ra(), RAX); Form::Done }),
+    ("cmpb", cmpb),
+    ("tdi", |e, i| trap(e, i, Width::Double, By::Constant)), ("twi", |e, i| trap(e, i, Width::Word, By::Constant)),
+    ("td", |e, i| trap(e, i, Width::Double, By::Register)), ("tw", |e, i| trap(e, i, Width::Word, By::Register)),
     ("brd", |e, i| { e.get(i.rt(), RAX); dynasm!(e.a ; bswap rax); e.put(i.ra(), RAX); Form::Done }),
 ];
 
@@ -379,5 +382,59 @@ fn extended(e: &mut Emitter<'_>, i: Insn, d: u8) -> Form {
 fn counted(e: &mut Emitter<'_>, i: Insn) -> Form {
     e.put(i.ra(), RAX);
     e.record(i, RAX);
+    Form::Done
+}
+
+/// Each byte of RA ← 0xff if the bytes of RS and RB are equal, else 0.
+fn cmpb(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let (s, b) = (e.src(i.rt(), RAX), e.src(i.rb(), RCX));
+    dynasm!(e.a ; movq xmm0, Rq(s) ; movq xmm1, Rq(b) ; pcmpeqb xmm0, xmm1 ; movq rax, xmm0);
+    e.put(i.ra(), RAX);
+    Form::Done
+}
+
+/// What RA is compared with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Constant,
+    Register,
+}
+
+/// A trap that is taken is the interpreter's.
+fn trap(e: &mut Emitter<'_>, i: Insn, width: Width, by: By) -> Form {
+    let to = i.to();
+    let taken = e.fallback();
+    if to & 28 == 28 || to & 7 == 7 {
+        dynasm!(e.a ; jmp =>taken);
+        return Form::Done;
+    }
+    let a = e.src(i.ra(), RAX);
+    match (by, width) {
+        (By::Constant, Width::Double) => dynasm!(e.a ; cmp Rq(a), i.si() as i32),
+        (By::Constant, Width::Word) => dynasm!(e.a ; cmp Rd(a), i.si() as i32),
+        (By::Register, Width::Double) => {
+            let b = e.src(i.rb(), RCX);
+            dynasm!(e.a ; cmp Rq(a), Rq(b));
+        }
+        (By::Register, Width::Word) => {
+            let b = e.src(i.rb(), RCX);
+            dynasm!(e.a ; cmp Rd(a), Rd(b));
+        }
+    }
+    if to & 16 != 0 {
+        dynasm!(e.a ; jl =>taken);
+    }
+    if to & 8 != 0 {
+        dynasm!(e.a ; jg =>taken);
+    }
+    if to & 4 != 0 {
+        dynasm!(e.a ; je =>taken);
+    }
+    if to & 2 != 0 {
+        dynasm!(e.a ; jb =>taken);
+    }
+    if to & 1 != 0 {
+        dynasm!(e.a ; ja =>taken);
+    }
     Form::Done
 }

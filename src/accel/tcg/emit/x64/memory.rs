@@ -1,7 +1,8 @@
 //! Loads and stores of one integer (ISA I 3.3.2, 3.3.3, 3.3.5).
 //!
-//! An access looks its page up in the software TLB of the interpreter. When it is not there, or the access leaves its 4 KiB, or outside RAM, the
-//! interpreter's function does the instruction, and fills the TLB on the way. After a store the page's flags are looked at.
+//! Each place in the code that accesses storage, a *site*, remembers where its last access was, in two words behind the code: mostly the next one is there too, and the
+//! distance to the host address does not wait for the address. Else the access is looked up in the software TLB of the interpreter. When it is not there, or the access
+//! leaves its page, or RAM, the interpreter's function does the instruction, and fills the TLB on the way. After a store the page's flags are looked at.
 
 use super::Cold;
 use super::DATA;
@@ -11,10 +12,9 @@ use super::Form;
 use super::RAX;
 use super::RCX;
 use super::RDX;
-use super::READ;
 use super::Template;
-use super::WRITE;
 use crate::accel::interp::tlb;
+use crate::accel::interp::tlb::Half;
 use crate::isa::Insn;
 use dynasmrt::DynasmApi;
 use dynasmrt::DynasmLabelApi;
@@ -46,6 +46,7 @@ pub const TEMPLATES: &[(&str, Template)] = &[
     ("stdx", |e, i| store(e, i, Ea::X, U64)), ("stdux", |e, i| store_update(e, i, Ea::X, U64)),
     ("sthbrx", |e, i| store(e, i, Ea::X, U16.reversed())), ("stwbrx", |e, i| store(e, i, Ea::X, U32.reversed())),
     ("stdbrx", |e, i| store(e, i, Ea::X, U64.reversed())),
+    ("dcbst", touch), ("dcbf", touch), ("icbi", icbi),
 ];
 
 /// How an effective address is given.
@@ -115,34 +116,40 @@ impl Emitter<'_> {
         }
     }
 
-    /// rax ← the host address for the effective address in rax, of `bytes` bytes to be read, or written with `table` [`WRITE`]. Uses rcx and rdx.
-    fn translate(&mut self, bytes: u8, table: i32) {
-        let miss = self.fallback();
-        let mask = tlb::INDEX_MASK << tlb::ENTRY_SHIFT;
-        let shift = (tlb::PAGE_SHIFT - tlb::ENTRY_SHIFT) as i8;
-        dynasm!(self.a ; mov ecx, eax ; shr ecx, shift ; and ecx, mask as i32);
-        if bytes == 1 {
-            dynasm!(self.a ; mov rdx, rax);
+    /// rax ← the host address for the effective address in rax, of `bytes` bytes. Uses rcx and rdx.
+    ///
+    /// The site remembers the 64 KiB where it last was: their address with the context, and the distance. An access that is not aligned is looked up each time, except
+    /// for quadwords, which often are not: there the page and the context are compared apart.
+    fn translate(&mut self, bytes: u8, half: Half) {
+        let fallback = self.fallback();
+        let (from, back) = (self.a.new_dynamic_label(), self.a.new_dynamic_label());
+        let at = self.site;
+        self.site += if bytes == 16 { 32 } else { 16 };
+        if bytes == 16 {
+            dynasm!(self.a ; mov rcx, rax ; sub rcx, [rip + 0]);
+            self.near(at);
+            dynasm!(self.a ; cmp rcx, (1 << tlb::LARGE_SHIFT) - 16 ; ja =>from ; mov rcx, [rbp + DATA] ; cmp rcx, [rip + 0]);
+            self.near(at + 16);
         } else {
-            dynasm!(self.a ; lea rdx, [BYTE rax + (bytes - 1) as i8]);
+            let mask = (-1 << tlb::LARGE_SHIFT) | i32::from(bytes - 1);
+            dynasm!(self.a ; mov rcx, rax ; and rcx, mask ; or rcx, [rbp + DATA] ; cmp rcx, [rip + 0]);
+            self.near(at);
         }
-        dynasm!(self.a
-            ; and rdx, -4096
-            ; or rdx, [rbp + DATA]
-            ; cmp rdx, [rbp + rcx + table]
-            ; jne =>miss
-            ; add rax, [rbp + rcx + table + 8]
-        );
+        dynasm!(self.a ; jne =>from ; add rax, [rip + 0]);
+        self.near(at + 8);
+        dynasm!(self.a ; =>back);
+        let look_up = self.stubs.look_up[half as usize][bytes.trailing_zeros() as usize];
+        self.cold.push(Cold::Unknown { from, back, fallback, at, look_up });
     }
 
     /// rax ← the host address for reading `bytes` bytes at the effective address in rax. Uses rcx and rdx.
     pub fn translate_read(&mut self, bytes: u8) {
-        self.translate(bytes, READ);
+        self.translate(bytes, Half::Read);
     }
 
     /// The same for writing; [`Emitter::written`] must follow the store.
     pub fn translate_write(&mut self, bytes: u8) {
-        self.translate(bytes, WRITE);
+        self.translate(bytes, Half::Write);
     }
 
     /// The last part of an instruction that stored through what was the host address in `host`: looks at the page's flags. Uses rax.
@@ -247,5 +254,19 @@ fn store_update(e: &mut Emitter<'_>, i: Insn, ea: Ea, k: Kind) -> Form {
     dynasm!(e.a ; mov rdx, rax);
     e.update(i, ea);
     e.written(RDX);
+    Form::Done
+}
+
+/// Translated as a load is, and otherwise without effect.
+fn touch(e: &mut Emitter<'_>, i: Insn) -> Form {
+    e.ea(i, Ea::X);
+    e.translate_read(1);
+    Form::Done
+}
+
+/// As if stored to, as far as decoded code is concerned.
+fn icbi(e: &mut Emitter<'_>, i: Insn) -> Form {
+    touch(e, i);
+    e.written(RAX);
     Form::Done
 }

@@ -26,6 +26,7 @@ pub(in crate::accel::tcg) mod branch;
 mod carry;
 mod compare;
 mod integer;
+mod lanes;
 mod memory;
 mod moves;
 mod quad;
@@ -68,7 +69,7 @@ pub enum Form {
 /// The templates of every chapter, by mnemonic.
 #[rustfmt::skip] // Names in order.
 static CHAPTERS: &[&[(&str, Template)]] = &[
-    atomic::TEMPLATES, branch::TEMPLATES, carry::TEMPLATES, compare::TEMPLATES, integer::TEMPLATES, memory::TEMPLATES, moves::TEMPLATES, quad::TEMPLATES,
+    atomic::TEMPLATES, branch::TEMPLATES, carry::TEMPLATES, compare::TEMPLATES, integer::TEMPLATES, lanes::TEMPLATES, memory::TEMPLATES, moves::TEMPLATES, quad::TEMPLATES,
     rotate::TEMPLATES,
 ];
 
@@ -129,6 +130,9 @@ const RESERVED: i32 = offset_of!(Core, words.reserved) as i32 - BIAS as i32;
 const RESERVED_AT: i32 = offset_of!(Core, words.reserved_at) as i32 - BIAS as i32;
 const RESERVED_BYTES: i32 = offset_of!(Core, words.reserved_bytes) as i32 - BIAS as i32;
 const RESERVED_VALUE: i32 = offset_of!(Core, words.reserved_value) as i32 - BIAS as i32;
+const LARGE_READ: i32 = offset_of!(Core, tlb.large_read) as i32 - BIAS as i32;
+const LARGE_WRITE: i32 = offset_of!(Core, tlb.large_write) as i32 - BIAS as i32;
+const SITE: i32 = offset_of!(Core, words.site) as i32 - BIAS as i32;
 const TRIED_AT: i32 = offset_of!(Core, words.tried_at) as i32 - BIAS as i32;
 
 /// The byte of CR bit `n`, from rbp.
@@ -176,6 +180,8 @@ enum Cold {
     Stored { from: DynamicLabel, back: DynamicLabel, index: usize },
     /// A branch out of the middle, taken.
     Side { from: DynamicLabel, index: usize, target: i64 },
+    /// The site at `at` does not know the address in rax.
+    Unknown { from: DynamicLabel, back: DynamicLabel, fallback: DynamicLabel, at: usize, look_up: usize },
     /// Asks for link `number`.
     Ask { from: DynamicLabel, number: usize },
 }
@@ -194,6 +200,10 @@ pub struct Emitter<'a> {
     core: &'a Core,
     cold: Vec<Cold>,
     links: Vec<Link>,
+    /// Address of the next free site.
+    site: usize,
+    /// Where the code addresses a site: the end of the distance, which ends the instruction, and the address.
+    distances: Vec<(usize, usize)>,
     /// Which CR field the host's flags still show, and how.
     shown: Option<(usize, Order)>,
     fallback: Option<DynamicLabel>,
@@ -205,12 +215,26 @@ pub struct Code {
     pub bytes: Vec<u8>,
     /// The links out of it; their offsets are from the start of the code.
     pub links: Vec<Link>,
+    /// Address of the first site that it does not use.
+    pub site: usize,
     /// Instructions without a template.
     pub steps: u32,
 }
 
-/// Emits `block`, to be placed at `base`; the numbers of its links begin at `first_link`.
-pub fn emit(c: &Core, stubs: &Stubs, base: usize, block: &[(u16, Decoded)], first_link: usize) -> Code {
+/// What a block's code is made for.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// Where the code will be.
+    pub base: usize,
+    /// The number of its first link.
+    pub first_link: usize,
+    /// The address of its first site.
+    pub site: usize,
+}
+
+/// Emits `block`.
+pub fn emit(c: &Core, stubs: &Stubs, place: Place, block: &[(u16, Decoded)]) -> Code {
+    let Place { base, first_link, site } = place;
     let mut e = Emitter {
         a: VecAssembler::new_with_capacity(base, 128 * block.len() + 128, 0, 0, 64, 0, 64),
         stubs,
@@ -221,6 +245,8 @@ pub fn emit(c: &Core, stubs: &Stubs, base: usize, block: &[(u16, Decoded)], firs
         carry32: c.model.isa >= Isa::V3_0,
         cold: Vec::with_capacity(32),
         links: Vec::with_capacity(8),
+        site,
+        distances: Vec::with_capacity(32),
         shown: None,
         fallback: None,
     };
@@ -230,7 +256,11 @@ pub fn emit(c: &Core, stubs: &Stubs, base: usize, block: &[(u16, Decoded)], firs
         let distance = l.stub.wrapping_sub(l.at + 4);
         bytes[l.at as usize..][..4].copy_from_slice(&distance.to_le_bytes());
     }
-    Code { bytes, links: e.links, steps }
+    for (end, to) in &e.distances {
+        let distance = to.wrapping_sub(base + end) as u32;
+        bytes[end - 4..*end].copy_from_slice(&distance.to_le_bytes());
+    }
+    Code { bytes, links: e.links, site: e.site, steps }
 }
 
 impl Emitter<'_> {
@@ -294,6 +324,11 @@ impl Emitter<'_> {
                     dynasm!(self.a ; =>from ; add r15, refund);
                     self.go(target, Some(index));
                 }
+                Cold::Unknown { from, back, fallback, at, look_up } => {
+                    dynasm!(self.a ; =>from ; lea rdx, [rip + 0]);
+                    self.near(at);
+                    dynasm!(self.a ; call extern look_up ; jne =>fallback ; jmp =>back);
+                }
                 Cold::Ask { from, number } => {
                     dynasm!(self.a ; =>from);
                     self.links[number].stub = self.a.offset().0 as u32;
@@ -303,6 +338,11 @@ impl Emitter<'_> {
             }
             k += 1;
         }
+    }
+
+    /// The instruction just emitted ends with the distance from rip to `at`.
+    fn near(&mut self, at: usize) {
+        self.distances.push((self.a.offset().0, at));
     }
 
     /// Fuel that the instructions after this one would have used.

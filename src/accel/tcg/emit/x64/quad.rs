@@ -32,7 +32,9 @@ pub const TEMPLATES: &[(&str, Template)] = &[
     ("xxland", |e, i| logic(e, i.xt(), i.xa(), i.xb(), Logic::And)), ("xxlandc", |e, i| logic(e, i.xt(), i.xa(), i.xb(), Logic::Andc)),
     ("vor", |e, i| vector(e, i, Logic::Or)), ("vxor", |e, i| vector(e, i, Logic::Xor)),
     ("vand", |e, i| vector(e, i, Logic::And)), ("vandc", |e, i| vector(e, i, Logic::Andc)),
-    ("xxpermdi", xxpermdi),
+    ("xxpermdi", xxpermdi), ("vperm", vperm), ("vsldoi", vsldoi),
+    ("lvsl", |e, i| shift_control(e, i, 0)), ("lvsr", |e, i| shift_control(e, i, 16)),
+    ("vspltisb", |e, i| splat(e, i, 1)), ("vspltish", |e, i| splat(e, i, 2)), ("vspltisw", |e, i| splat(e, i, 4)),
     ("mfvsrd", |e, i| { dynasm!(e.a ; mov rax, [rbp + Emitter::at_vsr(i.xt())]); e.put(i.ra(), RAX); Form::Done }),
     ("mfvsrld", |e, i| { dynasm!(e.a ; mov rax, [rbp + Emitter::at_vsr(i.xt()) + 8]); e.put(i.ra(), RAX); Form::Done }),
     ("mtvsrd", mtvsrd), ("mtvsrdd", mtvsrdd),
@@ -186,6 +188,82 @@ fn xxpermdi(e: &mut Emitter<'_>, i: Insn) -> Form {
         ; mov [rbp + t], rax
         ; mov [rbp + t + 8], rcx
     );
+    Form::Done
+}
+
+/// Each byte of VRT ← the byte of VRA || VRB that the byte of VRC numbers. Byte k of a register is byte k ^ 7 of its 16 here.
+fn vperm(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let [t, a, b, c] = [i.frt(), i.fra(), i.frb(), i.frc()].map(|n| Emitter::at_vsr(n + 32));
+    dynasm!(e.a
+        ; movdqa xmm0, [rbp + c]
+        ; mov eax, 0x0707_0707
+        ; movd xmm1, eax
+        ; pshufd xmm1, xmm1, 0
+        ; mov eax, 0x0f0f_0f0f
+        ; movd xmm2, eax
+        ; pshufd xmm2, xmm2, 0
+        ; pxor xmm1, xmm0
+        ; pand xmm1, xmm2
+        ; movdqa xmm2, [rbp + a]
+        ; pshufb xmm2, xmm1
+        ; movdqa xmm3, [rbp + b]
+        ; pshufb xmm3, xmm1
+        // Bit 4 of the number says VRB: to where the blend looks for it.
+        ; psllw xmm0, 3
+        ; pblendvb xmm2, xmm3
+        ; movdqa [rbp + t], xmm2
+    );
+    Form::Done
+}
+
+/// VRT ← 16 bytes of VRA || VRB from byte SHB on.
+fn vsldoi(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let [t, a, b] = [i.frt(), i.fra(), i.frb()].map(|n| Emitter::at_vsr(n + 32));
+    let n = i.field(22, 25) as i8;
+    // As numbers of 128 bits, the less significant doubleword first.
+    dynasm!(e.a
+        ; pshufd xmm0, [rbp + a], 0x4e
+        ; pshufd xmm1, [rbp + b], 0x4e
+    );
+    if n != 0 {
+        dynasm!(e.a ; palignr xmm0, xmm1, 16 - n);
+    }
+    dynasm!(e.a ; pshufd xmm0, xmm0, 0x4e ; movdqa [rbp + t], xmm0);
+    Form::Done
+}
+
+/// lvsl: bytes sh, sh + 1, …; lvsr: 16 - sh, …
+fn shift_control(e: &mut Emitter<'_>, i: Insn, from: i32) -> Form {
+    let t = Emitter::at_vsr(i.frt() + 32);
+    e.ea(i, Ea::X);
+    dynasm!(e.a ; and eax, 15);
+    if from != 0 {
+        dynasm!(e.a ; neg eax ; add eax, from);
+    }
+    dynasm!(e.a
+        ; movzx eax, al
+        ; mov rcx, QWORD 0x0101_0101_0101_0101
+        ; imul rax, rcx
+        ; mov rcx, QWORD 0x0001_0203_0405_0607
+        ; lea rdx, [rax + rcx]
+        ; mov [rbp + t], rdx
+        ; mov rcx, QWORD 0x0809_0a0b_0c0d_0e0f
+        ; lea rdx, [rax + rcx]
+        ; mov [rbp + t + 8], rdx
+    );
+    Form::Done
+}
+
+/// Every element of VRT ← the signed five-bit constant.
+fn splat(e: &mut Emitter<'_>, i: Insn, bytes: u32) -> Form {
+    let t = Emitter::at_vsr(i.frt() + 32);
+    let n = ((i.field(11, 15) << 27) as i32 >> 27) as u32;
+    let word = match bytes {
+        1 => (n & 0xff) * 0x0101_0101,
+        2 => (n & 0xffff) * 0x0001_0001,
+        _ => n,
+    };
+    dynasm!(e.a ; mov eax, word as i32 ; movd xmm0, eax ; pshufd xmm0, xmm0, 0 ; movdqa [rbp + t], xmm0);
     Form::Done
 }
 

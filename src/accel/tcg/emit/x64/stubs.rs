@@ -1,13 +1,21 @@
 //! Code that all blocks share: the entry, the ways out, and the calls of Rust functions.
 
 use super::BIAS;
+use super::DATA;
 use super::FETCH;
 use super::FUEL;
 use super::JUMPS;
+use super::LARGE_READ;
+use super::LARGE_WRITE;
 use super::NIP;
 use super::PAGE;
 use super::PINNED;
+use super::READ;
+use super::SITE;
+use super::WRITE;
 use super::gpr_at;
+use crate::accel::interp::tlb;
+use crate::accel::interp::tlb::Half;
 use crate::accel::tcg::buffer::CodeBuffer;
 use crate::accel::tcg::exec;
 use dynasmrt::DynasmApi;
@@ -51,6 +59,9 @@ pub struct Stubs {
     pub step: usize,
     /// The same, jumped to, and then out.
     pub step_and_look: usize,
+    /// Looks the effective address in rax up for the site whose address is in rdx, by half of the TLB and log2 of the bytes. The flags say equal if rax is the host
+    /// address now.
+    pub look_up: [[usize; 5]; 2],
     /// Calls [`exec::stored`]; position in ecx, address of the flags in rax.
     pub stored: usize,
 }
@@ -141,6 +152,58 @@ impl Stubs {
             load_pinned(a);
             dynasm!(a ; ret ; failed: ; add rsp, 8 ; jmp extern out);
         });
+        s.look_up = [Half::Read, Half::Write].map(|half| [1, 2, 4, 8, 16].map(|bytes| place(buffer, |a| look_up(a, half, bytes))));
         s
     }
+}
+
+/// See [`Stubs::look_up`]. First the entries of 64 KiB, which the site takes over, then the small ones, which also hold what is to be forgotten one by one.
+fn look_up(a: &mut Assembler, half: Half, bytes: i8) {
+    let (large, small) = match half {
+        Half::Read => (LARGE_READ, READ),
+        Half::Write => (LARGE_WRITE, WRITE),
+    };
+    let large_shift = (tlb::LARGE_SHIFT - tlb::ENTRY_SHIFT) as i8;
+    let large_mask = (tlb::LARGE as i32 - 1) << tlb::ENTRY_SHIFT;
+    let shift = (tlb::PAGE_SHIFT - tlb::ENTRY_SHIFT) as i8;
+    let mask = (tlb::INDEX_MASK << tlb::ENTRY_SHIFT) as i32;
+    dynasm!(a
+        ; mov [rbp + SITE], rdx
+        ; mov ecx, eax
+        ; shr ecx, large_shift
+        ; and ecx, large_mask
+        ; add rcx, [rbp + large]
+        ; lea rdx, [BYTE rax + (bytes - 1)]
+        ; and rdx, -1 << tlb::LARGE_SHIFT
+        ; or rdx, [rbp + DATA]
+        ; cmp rdx, [rcx]
+        ; jne >small
+        ; mov rcx, [rcx + 8]
+        ; push rax
+        ; mov rax, [rbp + SITE]
+        ; mov [rax + 8], rcx
+    );
+    if bytes == 16 {
+        dynasm!(a ; mov rcx, rdx ; and rdx, -1 << tlb::LARGE_SHIFT ; sub rcx, rdx ; mov [rax + 16], rcx ; mov rcx, [rax + 8]);
+    }
+    dynasm!(a
+        ; mov [rax], rdx
+        ; pop rax
+        ; add rax, rcx
+        ; cmp eax, eax
+        ; ret
+        ; small:
+        ; mov ecx, eax
+        ; shr ecx, shift
+        ; and ecx, mask
+        ; lea rdx, [BYTE rax + (bytes - 1)]
+        ; and rdx, -4096
+        ; or rdx, [rbp + DATA]
+        ; cmp rdx, [rbp + rcx + small]
+        ; jne >unknown
+        ; add rax, [rbp + rcx + small + 8]
+        ; cmp eax, eax
+        ; unknown:
+        ; ret
+    );
 }
