@@ -26,6 +26,11 @@ from spapr.errors import (
     GuestTimeout,
     HostError,
     SnapshotError,
+    MigrationAborted,
+    MigrationError,
+    MigrationIncompatible,
+    MigrationReason,
+    MigrationUnconfirmed,
     SpaprError,
     SpaprWarning,
     StateError,
@@ -36,6 +41,7 @@ from spapr.hosts import HostProfile, HostReport, Hosts, probe_host
 from spapr.machine import Machine, Stop, console
 from spapr.snapshot import Snapshot
 from spapr.stream import Difference, HashEntry, Stream
+from spapr.migration import Incoming, MigrationInfo, incoming
 from spapr.trace import ConsoleEvent, HcallEvent
 from spapr.verdict import Reason, Verdict, check
 
@@ -67,9 +73,16 @@ __all__ = [
     "HostProfile",
     "HostReport",
     "HostError",
+    "Incoming",
     "Machine",
     "MachineConfig",
     "Matrix",
+    "MigrationAborted",
+    "MigrationError",
+    "MigrationIncompatible",
+    "MigrationInfo",
+    "MigrationReason",
+    "MigrationUnconfirmed",
     "NumaNode",
     "Reason",
     "Smp",
@@ -86,6 +99,7 @@ __all__ = [
     "console",
     "errors",
     "explain",
+    "incoming",
     "jupyter",
     "load_checkpoint",
     "matrix",

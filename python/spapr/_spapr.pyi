@@ -2,7 +2,7 @@ from _typeshed import Incomplete, SupportsGetItem
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["Answer", "Console", "Cpu", "KvmModel", "Matrix", "Ram", "RamView", "Snapshot", "Stream", "VERSION", "Vm", "check", "compat_names", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "probe_host", "remedy", "resolve", "rulesets", "spr_names", "take_log"]
+__all__ = ["Answer", "Console", "Cpu", "Incoming", "KvmModel", "Matrix", "Migration", "Ram", "RamView", "Snapshot", "Stream", "VERSION", "Vm", "check", "compat_names", "cpu_models", "disassemble", "explain", "hcall_name", "hosts", "instruction_rows", "machine_versions", "msr_fields", "probe_host", "remedy", "resolve", "rulesets", "spr_names", "take_log"]
 
 VERSION: Final[str]
 """
@@ -141,6 +141,33 @@ class Cpu:
         """
 
 @final
+class Incoming:
+    """
+    A machine that waits for a guest at an address.
+    """
+    def __new__(cls, /, vm: Vm, uri: str, stall_timeout: SupportsFloat | SupportsIndex, tls: Incomplete | None) -> Incoming:
+        """
+        Begins to wait: `vm` was made to receive.
+        """
+    @property
+    def address(self, /) -> str:
+        """
+        Where a source finds it.
+        """
+    def cancel(self, /) -> bool:
+        """
+        Ends the wait; false: the guest is here.
+        """
+    def progress(self, /) -> dict[str, Incomplete]:
+        """
+        As `Migration.progress`.
+        """
+    def wait(self, /, slice: SupportsFloat | SupportsIndex) -> bool:
+        """
+        As `Migration.wait`.
+        """
+
+@final
 class KvmModel:
     """
     What a kernel answers as a virtual machine is set up, with its errnos.
@@ -194,6 +221,28 @@ class Matrix:
     def explain(self, /, cell: SupportsIndex) -> tuple[str, list[tuple[str, str, str, str, str, str, str, str, str]]]:
         """
         What comes of one cell, in words, as `check` of its two configurations.
+        """
+
+@final
+class Migration:
+    """
+    A migration that has begun.
+    """
+    def cancel(self, /) -> bool:
+        """
+        Ends it; false: too late, the destination has been told to run.
+        """
+    def progress(self, /) -> dict[str, Incomplete]:
+        """
+        How it goes.
+        """
+    def start_postcopy(self, /) -> None:
+        """
+        Lets the guest move at the end of this round, and the rest of its memory after it.
+        """
+    def wait(self, /, slice: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits for `slice` seconds at most; whether it is over. Raises its error.
         """
 
 @final
@@ -305,6 +354,11 @@ class Vm:
         """
         The device tree as the guest has it now, as text.
         """
+    @staticmethod
+    def incoming(config: Incomplete) -> Vm:
+        """
+        Builds a machine for a guest that arrives by migration.
+        """
     def instructions(self, /) -> list[int]:
         """
         Instructions executed by each vCPU.
@@ -313,6 +367,10 @@ class Vm:
     def load_checkpoint(path: str | PathLike[str], accel: str) -> tuple[Vm, dict]:
         """
         Makes a machine from a file, and says from which settings.
+        """
+    def migrate(self, /, to: Incomplete, wishes: Incomplete) -> Migration:
+        """
+        Begins to move the guest: to another machine, or to an address.
         """
     def nmi(self, /) -> None:
         """
@@ -341,6 +399,10 @@ class Vm:
     def resume(self, /, instructions: SupportsIndex | None) -> None:
         """
         Lets the vCPUs run, at most for so many instructions of all together.
+        """
+    def resume_unconfirmed(self, /) -> None:
+        """
+        Lets a guest run that may run elsewhere, of which the user knows better.
         """
     def save_checkpoint(self, /, path: str | PathLike[str], compress: str | None, durability: str) -> tuple[int, int]:
         """

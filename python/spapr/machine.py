@@ -11,7 +11,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -27,6 +27,7 @@ from spapr.stream import by_name
 from spapr.trace import Trace
 
 if TYPE_CHECKING:
+    from spapr.migration import MigrationInfo
     import numpy as np
     from numpy.typing import NDArray
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Machine", "Stop", "Until", "console"]
 
-_ENDED = ("shutdown", "guest-panicked", "internal-error", "watchdog")
+_ENDED = ("shutdown", "guest-panicked", "internal-error", "watchdog", "postmigrate")
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,17 @@ class Machine:
         vm.start()
         vm.console.expect("login:", fail_on="Kernel panic", timeout=120)
     ```
+
+    `incoming=True` makes a machine for a guest that arrives by migration (`migrate`, `spapr.incoming`) and does not start one.
     """
 
     __signature__ = _Signature()
 
-    def __init__(self, config: MachineConfig | None = None, /, **settings: Unpack[MachineSettings]) -> None:
+    def __init__(self, config: MachineConfig | None = None, /, *, incoming: bool = False, **settings: Unpack[MachineSettings]) -> None:
         asked = MachineConfig(**settings) if config is None else config.replace(**settings) if settings else config
         if not isinstance(asked, MachineConfig):
             raise ConfigError("config", f"{config!r} is no MachineConfig", "use spapr.MachineConfig(…), or settings by keyword")
-        self._become(asked, asked.resolved(), None)
+        self._become(asked, asked.resolved(), _spapr.Vm.incoming(asked) if incoming else None)
 
     def _become(self, asked: MachineConfig, config: MachineConfig, vm: _spapr.Vm | None) -> None:
         """All that a machine is made of; `vm` is one that exists already."""
@@ -153,9 +156,15 @@ class Machine:
         """Lets the guest run. Comes back at once."""
         self._vm.resume(None)
 
-    def resume(self) -> None:
-        """Lets a paused guest run on. Comes back at once."""
-        self._vm.resume(None)
+    def resume(self, *, force: bool = False) -> None:
+        """Lets a paused guest run on. Comes back at once.
+
+        `force` is for a guest of which a `MigrationUnconfirmed` said that it may run on the destination: give it if you know that it does not.
+        """
+        if force:
+            self._vm.resume_unconfirmed()
+        else:
+            self._vm.resume(None)
 
     def pause(self) -> None:
         """Stops all vCPUs, and the guest's clock with them."""
@@ -238,6 +247,56 @@ class Machine:
         deadline = time.monotonic() + timeout
         while (status := self.wait(timeout=max(0.0, deadline - time.monotonic()))) not in _ENDED:
             raise GuestTimeout(f"the machine is {status} and can't shut down; resume() it first", self.console.tail() if self.consoles else "")
+
+    def migrate(
+        self,
+        to: Machine | str,
+        /,
+        *,
+        downtime_limit: float = 300,
+        max_bandwidth: int | str | None = None,
+        on_progress: Callable[[MigrationInfo], object] | None = None,
+        timeout: float | None = None,
+        stall_timeout: float = 20,
+        auto_converge: bool = True,
+        postcopy_after: int | None = None,
+        connections: int | None = None,
+        xbzrle_cache_size: int | str = "64M",
+        tls: str | os.PathLike[str] | None = None,
+        tls_hostname: str | None = None,
+    ) -> MigrationInfo:
+        """Moves the guest, running, to another machine (made with `incoming=True`), or to an address at which one waits (`spapr.incoming`): `unix:PATH`,
+        `tcp:HOST:PORT`, `fd:N[,N…]`. Waits until it runs there.
+
+        Until the destination has confirmed that it runs, the guest is here and can go on; every failure leaves it running here, but for a `MigrationUnconfirmed`, which says that it is paused here
+        and may run there. Ctrl-C cancels. The destination refuses another machine before any page moves (`MigrationIncompatible`, with `reasons`).
+
+        - `downtime_limit`: milliseconds that the guest may stand still.
+        - `max_bandwidth`: bytes a second while it runs (`"100M"`); the last round is not held back.
+        - `on_progress`: called with a `MigrationInfo` about ten times a second and at the end.
+        - `timeout`: seconds for all of it, then it is cancelled. `stall_timeout`: seconds that the other side may keep still.
+        - `auto_converge`: a guest that changes memory faster than it can be sent is slowed down, step by step.
+        - `postcopy_after`: after so many rounds the guest moves before the rest of its memory, which it waits for page by page.
+        - `connections`: how many are used at once. `xbzrle_cache_size`: for copies of pages of which only changes are sent; 0 sends them whole.
+        - `tls`: a folder with `ca-cert.pem`, `client-cert.pem`, `client-key.pem`. `tls_hostname`: the name in the other side's certificate.
+        """
+        from spapr import migration
+
+        return migration.migrate(
+            self,
+            to,
+            downtime_limit=downtime_limit,
+            max_bandwidth=max_bandwidth,
+            on_progress=on_progress,
+            timeout=timeout,
+            stall_timeout=stall_timeout,
+            auto_converge=auto_converge,
+            postcopy_after=postcopy_after,
+            connections=connections,
+            xbzrle_cache_size=xbzrle_cache_size,
+            tls=tls,
+            tls_hostname=tls_hostname,
+        )
 
     def nmi(self) -> None:
         """Raises a system reset interrupt on every vCPU: a guest kernel's debugger, or its death."""

@@ -10,6 +10,7 @@ use crate::memory::FLAG_SHIFT;
 use crate::memory::LOG;
 use crate::memory::OutOfRam;
 use crate::memory::PageSet;
+use crate::memory::absent::Absent;
 use crate::memory::code::CodeChanges;
 use crate::memory::dirty::DirtyLog;
 use crate::memory::image;
@@ -29,6 +30,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::atomic::fence;
+use std::time::Duration;
 use vm_memory::FileOffset;
 use vm_memory::MmapRegion;
 
@@ -80,6 +82,7 @@ pub struct GuestMemory {
     /// The pages whose generation rose last.
     changes: CodeChanges,
     dirty: DirtyLog,
+    absent: Absent,
 }
 
 // SAFETY: `base` points to a mapping that lives as long as `self`; every access through it is atomic or a byte copy on
@@ -126,6 +129,7 @@ impl GuestMemory {
             generation: Zeroed::new(pages)?,
             changes: CodeChanges::default(),
             dirty: DirtyLog::new(pages),
+            absent: Absent::default(),
         })
     }
 
@@ -208,10 +212,61 @@ impl GuestMemory {
     }
 
     /// The host address of the `len` bytes at `at`. For the accelerators: who stores through it must look at
-    /// [`GuestMemory::flags`] afterwards, and must not outlive the memory.
+    /// [`GuestMemory::flags`] afterwards, and must not outlive the memory. Waits for pages that are absent: so an address that did not
+    /// come from here, for the page in question, must not be used.
     pub fn host(&self, at: Ra, len: u64) -> Option<*mut u8> {
+        if !self.contains(at, len) {
+            return None;
+        }
+        if self.absent.any() && len > 0 {
+            self.absent.wait(at.0 >> FLAG_SHIFT, (at.0 + len - 1) >> FLAG_SHIFT).ok()?;
+        }
         // SAFETY: the range was just found to lie inside the mapping.
-        self.contains(at, len).then(|| unsafe { self.base.add(at.0 as usize) })
+        Some(unsafe { self.base.add(at.0 as usize) })
+    }
+
+    /// These pages are elsewhere from now on: whoever touches one waits until [`GuestMemory::supply`] has put it in its place. No vCPU may
+    /// have a translation of them.
+    pub fn set_absent(&self, pages: PageSet) {
+        self.absent.set(pages);
+    }
+
+    /// Whether any page is absent.
+    pub fn lacks_pages(&self) -> bool {
+        self.absent.any()
+    }
+
+    /// The pages that are absent.
+    pub fn absent(&self) -> PageSet {
+        self.absent.missing()
+    }
+
+    /// The next absent page that somebody waits for and that was not given before; `None` after `timeout`, or when none is absent.
+    pub fn wanted(&self, timeout: Duration) -> Option<u64> {
+        self.absent.wanted(timeout)
+    }
+
+    /// What [`GuestMemory::wanted`] gave was not sent for, or did not come.
+    pub fn ask_again(&self, page: u64) {
+        self.absent.ask_again(page);
+    }
+
+    /// Puts an absent page in its place. `false`: it is there already, perhaps changed since, and stays.
+    ///
+    /// # Panics
+    /// The page is no RAM.
+    pub fn supply(&self, page: u64, bytes: &[u8; 1 << FLAG_SHIFT]) -> bool {
+        let at = page << FLAG_SHIFT;
+        assert!(self.contains(Ra(at), bytes.len() as u64), "the caller checks the page");
+        self.absent.supply(page, || {
+            // SAFETY: the page lies inside the mapping, and nobody holds an address of an absent page.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at as usize), bytes.len()) };
+        })
+    }
+
+    /// The absent pages will never come: whoever waits for one, or touches one from now on, finds no RAM there.
+    pub fn give_up_absent(&self) {
+        self.absent.give_up();
     }
 
     /// The host address of RAM's first byte, for accelerators that compute real addresses back from host pointers.
@@ -512,6 +567,34 @@ mod tests {
         m.stop_log();
         m.write_u32(Ra(0x3000), 2).unwrap();
         assert_eq!(m.dirty_pages(), 0);
+    }
+
+    #[test]
+    fn absent_pages_are_waited_for_and_supplied_once() {
+        let m = GuestMemory::new(1 << 16).unwrap();
+        let mut pages = PageSet::none(16);
+        [3, 4, 9].into_iter().for_each(|p| pages.insert(p));
+        m.set_absent(pages);
+        m.write_u8(Ra(0x2fff), 1).unwrap();
+        let wait = Duration::from_secs(60);
+        std::thread::scope(|s| {
+            let reader = s.spawn(|| m.read_u64(Ra(0x3ffc)));
+            assert_eq!(m.wanted(wait), Some(3));
+            assert!(m.supply(3, &[1; 4096]));
+            assert_eq!(m.wanted(wait), Some(4));
+            assert!(m.supply(4, &[2; 4096]));
+            assert_eq!(reader.join().unwrap(), Ok(0x0101_0101_0202_0202));
+        });
+        m.write_u8(Ra(0x3000), 7).unwrap();
+        assert!(!m.supply(3, &[1; 4096]));
+        assert_eq!(m.read_u8(Ra(0x3000)), Ok(7));
+        assert_eq!((m.wanted(Duration::ZERO), m.absent().iter().collect::<Vec<_>>()), (None, vec![9]));
+        std::thread::scope(|s| {
+            let reader = s.spawn(|| m.read_u8(Ra(0x9000)));
+            assert_eq!(m.wanted(wait), Some(9));
+            m.give_up_absent();
+            assert_eq!(reader.join().unwrap(), Err(OutOfRam));
+        });
     }
 
     #[test]

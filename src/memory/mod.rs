@@ -8,6 +8,7 @@
 //! [`GuestMemory::stored`] when it is not zero; the checked methods here do so themselves. That is how translated code learns that its page was
 //! written, and how migration learns which pages are dirty.
 
+mod absent;
 mod code;
 mod dirty;
 mod image;

@@ -65,6 +65,8 @@ kinds! {
     Wanted = 16, 16;
     /// Post-copy: every page has been sent, or has arrived.
     Complete = 17, 16;
+    /// Post-copy: this connection is for [`Kind::Wanted`] from now on.
+    Turn = 18, 16;
 }
 
 impl Kind {
@@ -123,6 +125,11 @@ impl Wire {
     /// How long the peer may keep still.
     pub fn stall(&self) -> Duration {
         self.stall
+    }
+
+    /// Whether this side is to go on.
+    pub fn going_on(&self) -> Sent<()> {
+        self.stop.check().map_err(Broken::Cut)
     }
 
     /// From now on the connection may stand still for so long.

@@ -106,6 +106,11 @@ impl Stop {
         }
     }
 
+    /// Cancels even what nothing cancels any more: the machine itself goes away.
+    pub fn abandon(&self) {
+        self.state.store(CANCELLED, Ordering::Release);
+    }
+
     /// From here on nothing cancels, unless something already has.
     pub fn commit(&self) -> std::result::Result<(), Cut> {
         self.check()?;

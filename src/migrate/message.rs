@@ -145,6 +145,8 @@ pub enum RegionKind {
     Ram = 1,
     /// The hashed page table.
     Hpt = 2,
+    /// The hashed page table that the guest has prepared to change to.
+    HptPrepared = 3,
 }
 
 /// A memory whose pages are sent.
@@ -181,6 +183,7 @@ pub fn read_regions(payload: &[u8]) -> Read<Vec<RegionRow>> {
         let kind = match kind {
             1 => RegionKind::Ram,
             2 => RegionKind::Hpt,
+            3 => RegionKind::HptPrepared,
             other => return Err(format!("regions: kind {other} is unknown")),
         };
         let bytes = r.u64("regions, size")?;

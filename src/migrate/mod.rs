@@ -20,7 +20,7 @@
 //! a destination that cannot obey says so.
 //!
 //! This module knows memory and bytes and no machine: it sees one as a [`Subject`]. What carries the bytes is a [`link::Link`]; [`frame`] makes them whole or notices that they are not, [`pages`]
-//! says how memory travels, [`pace`] when to stop the guest. [`source`] and [`target`] are the two sides.
+//! says how memory travels, [`pace`] when to stop the guest, `postcopy` what happens if it moves before its memory. [`source`] and [`target`] are the two sides.
 
 pub mod address;
 pub mod delta;
@@ -29,8 +29,10 @@ pub mod link;
 pub mod message;
 pub mod pace;
 pub mod pages;
+mod postcopy;
 pub mod source;
 pub mod target;
+pub mod tls;
 
 use crate::error::Error;
 use crate::error::MigrationEnd;
@@ -46,6 +48,8 @@ use crate::migrate::pages::Tally;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -70,7 +74,9 @@ pub enum Phase {
     Check,
     /// The destination has been told to run.
     Go,
-    /// It does.
+    /// It does, and lacks pages that still come (post-copy).
+    Post,
+    /// It does, and has everything.
     Done,
 }
 
@@ -140,6 +146,8 @@ pub struct Options {
     pub stall: Duration,
     /// Whether a guest that changes memory too fast is slowed down.
     pub throttle: Throttle,
+    /// After so many rounds the guest moves before the rest of its memory, if that rest would take too long.
+    pub postcopy_after: Option<u32>,
     /// Bytes for copies of pages that change often.
     pub delta_cache: u64,
 }
@@ -151,6 +159,7 @@ impl Default for Options {
             bandwidth: None,
             stall: Duration::from_secs(20),
             throttle: Throttle::Allowed,
+            postcopy_after: None,
             delta_cache: 64 << 20,
         }
     }
@@ -191,6 +200,10 @@ pub struct Progress {
     pub downtime_bytes: u64,
     /// Bytes sent while it ran here.
     pub precopy_bytes: u64,
+    /// Bytes sent while it ran there already.
+    pub postcopy_bytes: u64,
+    /// Pages that it waited for there.
+    pub postcopy_requests: u64,
     /// How much it is held back, in percent.
     pub throttle: u8,
     /// What the destination said when it accepted.
@@ -209,6 +222,10 @@ pub enum Status {
     Active,
     /// The guest is stopped.
     Device,
+    /// The guest runs on the destination, and pages still come.
+    PostcopyActive,
+    /// As before, and the connection is broken.
+    PostcopyPaused,
     /// Done.
     Completed,
     /// Failed.
@@ -225,6 +242,8 @@ impl Status {
             Status::Setup => "setup",
             Status::Active => "active",
             Status::Device => "device",
+            Status::PostcopyActive => "postcopy-active",
+            Status::PostcopyPaused => "postcopy-paused",
             Status::Completed => "completed",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
@@ -238,21 +257,32 @@ pub struct Handle {
     pub stop: Arc<Stop>,
     board: Mutex<Progress>,
     began: Instant,
+    postcopy: AtomicBool,
 }
 
 impl Handle {
     /// For a migration that may take `timeout`.
     pub fn new(timeout: Option<Duration>) -> Arc<Handle> {
-        Arc::new(Handle { stop: Arc::new(Stop::after(timeout)), board: Mutex::default(), began: Instant::now() })
+        Arc::new(Handle {
+            stop: Arc::new(Stop::after(timeout)),
+            board: Mutex::default(),
+            began: Instant::now(),
+            postcopy: AtomicBool::new(false),
+        })
     }
 
     /// How it goes.
     pub fn progress(&self) -> Progress {
         let mut p = self.board().clone();
-        if matches!(p.status, Status::Setup | Status::Active | Status::Device) {
+        if matches!(p.status, Status::Setup | Status::Active | Status::Device | Status::PostcopyActive | Status::PostcopyPaused) {
             p.total_time = self.began.elapsed();
         }
         p
+    }
+
+    /// The guest is to move at the end of this round, and the rest of its memory after it.
+    pub fn start_postcopy(&self) {
+        self.postcopy.store(true, Ordering::Relaxed);
     }
 
     fn board(&self) -> MutexGuard<'_, Progress> {

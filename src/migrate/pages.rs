@@ -216,6 +216,11 @@ impl Arriving {
         Arriving { region, touched: (0..words).map(|_| AtomicU64::new(touched)).collect() }
     }
 
+    /// From now on every page counts as written to.
+    pub fn touch_all(&self) {
+        self.touched.iter().for_each(|w| w.store(u64::MAX, Ordering::Relaxed));
+    }
+
     fn touch(&self, page: u64) -> bool {
         let bit = 1 << (page % 64);
         self.touched[(page / 64) as usize].fetch_or(bit, Ordering::Relaxed) & bit != 0

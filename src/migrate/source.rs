@@ -21,6 +21,7 @@ use crate::migrate::frame::Kind;
 use crate::migrate::frame::Sent;
 use crate::migrate::frame::Wire;
 use crate::migrate::link::Link;
+use crate::migrate::link::Stop;
 use crate::migrate::message;
 use crate::migrate::message::Go;
 use crate::migrate::message::Hello;
@@ -34,6 +35,7 @@ use crate::migrate::pace::Next;
 use crate::migrate::pages::Encoder;
 use crate::migrate::pages::Region;
 use crate::migrate::pages::Tally;
+use crate::migrate::postcopy;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -50,6 +52,8 @@ const CHUNK: u64 = 512;
 const FRAME_BYTES: usize = 192 << 10;
 /// Bytes of a piece of the state.
 const PIECE: usize = 512 << 10;
+/// How long is waited before connections are opened again.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How long is waited, after a failure, for the peer's word about it.
 const LAST_WORD: Duration = Duration::from_millis(1000);
 
@@ -59,20 +63,47 @@ pub fn session() -> u128 {
     (word() << 64) | word()
 }
 
-/// Moves `subject` over `links`, the first of which also carries the conversation.
+/// How connections to the destination come about.
+pub trait Way: Send {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// The host's, or there are no further ones.
+    fn open(&mut self) -> Result<Vec<Box<dyn Link>>>;
+    /// Whether they can be opened again when they broke.
+    fn reopens(&self) -> bool;
+}
+
+/// Connections that are there already.
+pub struct Open(pub Vec<Box<dyn Link>>);
+
+impl Way for Open {
+    fn open(&mut self) -> Result<Vec<Box<dyn Link>>> {
+        Ok(std::mem::take(&mut self.0))
+    }
+
+    fn reopens(&self) -> bool {
+        false
+    }
+}
+
+/// Moves `subject` over the connections of `way`, the first of which also carries the conversation.
 ///
 /// # Errors
-/// [`Error::Migration`]: the guest is still here and goes on as before, unless its end is [`MigrationEnd::Unconfirmed`].
-///
-/// # Panics
-/// There is no link.
-pub fn run(subject: &dyn Subject, links: Vec<Box<dyn Link>>, options: &Options, handle: &Handle) -> Result<Progress> {
-    assert!(!links.is_empty(), "a migration needs a connection");
+/// [`Error::Migration`]: the guest is still here and goes on as before, unless its end is [`MigrationEnd::Unconfirmed`]. Or the connections could not be opened.
+pub fn run(subject: &dyn Subject, way: &mut dyn Way, options: &Options, handle: &Handle) -> Result<Progress> {
+    let links = way.open()?;
+    if links.is_empty() || (options.postcopy_after.is_some() && links.len() < 2) {
+        let problem = format!("there are {} of them", links.len());
+        return Err(Error::config("connections", problem, "open one or more, and two or more for post-copy"));
+    }
     let wires = links.into_iter().map(|l| Wire::new(l, handle.stop.clone(), options.stall)).collect();
     let limit = Limit::new(options.bandwidth);
     let caches = Caches::new(options.delta_cache);
     let mut s = Source {
         subject,
+        way,
+        session: session(),
         wires,
         options,
         handle,
@@ -83,13 +114,17 @@ pub fn run(subject: &dyn Subject, links: Vec<Box<dyn Link>>, options: &Options, 
         round: 0,
         stopped: None,
         go: Sending::No,
+        later: None,
     };
     handle.board().status = Status::Setup;
-    let done = s.all();
+    let done = s.all().and_then(|()| s.follow());
     s.quiet();
     match done {
         Ok(()) => {
-            subject.moved(Gone::Surely);
+            if handle.board().phase != Phase::Post {
+                subject.moved(Gone::Surely);
+            }
+            handle.board().phase = Phase::Done;
             handle.end(Status::Completed);
             Ok(handle.progress())
         }
@@ -108,6 +143,8 @@ enum Sending {
 
 struct Source<'a> {
     subject: &'a dyn Subject,
+    way: &'a mut dyn Way,
+    session: u128,
     wires: Vec<Wire>,
     options: &'a Options,
     handle: &'a Handle,
@@ -119,9 +156,20 @@ struct Source<'a> {
     round: u32,
     stopped: Option<Ran>,
     go: Sending,
+    /// Post-copy: RAM, and its pages that follow the guest.
+    later: Option<(Region, PageSet)>,
 }
 
 type Done<T> = std::result::Result<T, Failure>;
+
+/// What moves first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// All memory, then the guest.
+    Memory,
+    /// The guest, then what is left of its RAM.
+    Guest,
+}
 
 /// Which pages of a round are left for the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -149,14 +197,14 @@ impl Source<'_> {
             board.status = Status::Active;
             board.setup_time = self.handle.began.elapsed();
         }
-        self.live()?;
-        self.switch()
+        let first = self.live()?;
+        self.switch(first)
     }
 
     /// Versions, and whether the destination can be this machine.
     fn introduce(&mut self) -> Done<()> {
         let count = self.wires.len() as u8;
-        let hello = Hello { versions: (message::OLDEST, message::NEWEST), session: session(), index: 0, count, again: false };
+        let hello = Hello { versions: (message::OLDEST, message::NEWEST), session: self.session, index: 0, count, again: false };
         self.control().send(Kind::Hello, &hello.write())?;
         match self.control().receive()? {
             (Kind::Welcome, [a, b]) => {
@@ -182,8 +230,8 @@ impl Source<'_> {
         }
     }
 
-    /// Rounds, until the rest fits the downtime.
-    fn live(&mut self) -> Done<()> {
+    /// Rounds, until the rest fits the downtime, or is to follow the guest.
+    fn live(&mut self) -> Done<First> {
         self.announce()?;
         let mut converge = Converge::new(self.options.downtime, self.options.throttle);
         loop {
@@ -197,7 +245,8 @@ impl Source<'_> {
             let next = converge.next(pace::Sent { pages, took, dirty });
             self.report(took, self.bytes() - bytes, tally.iter().map(Tally::pages).sum(), dirty, converge.expected(dirty));
             match next {
-                Next::Switch => return Ok(()),
+                Next::Switch => return Ok(First::Memory),
+                Next::Again | Next::Slower(_) if self.wants_postcopy() => return Ok(First::Guest),
                 Next::Again => {}
                 Next::Slower(percent) => {
                     self.subject.throttle(percent);
@@ -207,8 +256,14 @@ impl Source<'_> {
         }
     }
 
+    /// Whether the guest is to move before the rest of its memory.
+    fn wants_postcopy(&self) -> bool {
+        let asked = self.handle.postcopy.load(Ordering::Relaxed) && self.wires.len() > 1;
+        asked || self.options.postcopy_after.is_some_and(|rounds| self.round >= rounds)
+    }
+
     /// The guest stands still, the rest is sent, and the destination takes it over.
-    fn switch(&mut self) -> Done<()> {
+    fn switch(&mut self, first: First) -> Done<()> {
         self.phase(Phase::Stop);
         let bytes = self.bytes();
         self.handle.board().precopy_bytes = bytes;
@@ -220,6 +275,9 @@ impl Source<'_> {
         self.take_dirty();
         self.phase(Phase::Rest);
         self.limit = Limit::new(None);
+        if first == First::Guest {
+            self.leave_behind()?;
+        }
         let tally = self.send_round(Skip::Nothing)?;
         self.end_round(&tally)?;
         let state = self.subject.save()?;
@@ -229,7 +287,7 @@ impl Source<'_> {
             wire.payload().extend_from_slice(piece);
             wire.flush(Kind::State)?;
         }
-        self.control().send(Kind::Finish, &message::pair(state.len() as u64, 0))?;
+        self.control().send(Kind::Finish, &message::pair(state.len() as u64, u64::from(first == First::Guest)))?;
         self.phase(Phase::Check);
         match self.control().receive()? {
             (Kind::Ready, _) => {}
@@ -238,6 +296,97 @@ impl Source<'_> {
         let sent = self.bytes();
         self.handle.board().downtime_bytes = sent - bytes;
         self.hand_over(at, ran)
+    }
+
+    /// Tells the destination which pages of RAM follow the guest, and keeps them out of this round.
+    fn leave_behind(&mut self) -> Done<()> {
+        let Some((region, todo)) = self.regions.iter_mut().find(|(r, _)| r.kind == message::RegionKind::Ram) else { return Ok(()) };
+        let pages = region.pages();
+        let later = (region.clone(), std::mem::replace(todo, PageSet::none(pages)));
+        postcopy::send_absent(&mut self.wires[0], later.0.id, &later.1)?;
+        self.later = Some(later);
+        Ok(())
+    }
+
+    /// Post-copy: the rest of the memory, on as many connections one after the other as it takes.
+    fn follow(&mut self) -> Done<()> {
+        let Some((ram, mut todo)) = self.later.take() else { return Ok(()) };
+        self.subject.moved(Gone::Surely);
+        loop {
+            self.handle.board().status = Status::PostcopyActive;
+            let before = self.bytes();
+            let sent = self.push(&ram, &mut todo);
+            self.handle.board().postcopy_bytes += self.bytes() - before;
+            let Err(failure) = sent else { return Ok(()) };
+            self.handle.board().status = Status::PostcopyPaused;
+            log::warn!(target: "spapr.migrate", "post-copy is interrupted: {}; the guest waits for its pages", failure.text());
+            self.handle.stop.check()?;
+            if !self.way.reopens() {
+                return Err(failure);
+            }
+            todo = self.meet_again(&ram)?;
+        }
+    }
+
+    /// Sends every page of `todo` on all connections but the last, on which wishes are answered.
+    fn push(&mut self, ram: &Region, todo: &mut PageSet) -> Done<()> {
+        let over: Arc<Stop> = Arc::default();
+        let regions = [ram.clone()];
+        let handle = self.handle;
+        let mut rest = [(ram.clone(), std::mem::take(todo))];
+        let work = Work::new(&mut rest, Skip::Nothing, 0, &self.limit, &self.caches, handle);
+        handle.board().remaining = work.left() * PAGE as u64;
+        let (last, others) = self.wires.split_last_mut().expect("a migration has a connection");
+        last.set_stop(over.clone());
+        last.set_stall(Duration::from_secs(1 << 32));
+        std::thread::scope(|s| {
+            s.spawn(|| postcopy::answer(last, &regions, handle));
+            let (first, middle) = others.split_first_mut().expect("post-copy has two connections");
+            let threads: Vec<_> = middle.iter_mut().map(|wire| s.spawn(|| work.share(wire))).collect();
+            let mut done = work.share(first).map(|_| ());
+            for t in threads {
+                done = done.and(t.join().unwrap_or(Err(Broken::Closed)).map(|_| ()));
+            }
+            let done = done.and_then(|()| first.send(Kind::Complete, &[])).map_err(Failure::from).and_then(|()| match first.receive()? {
+                (Kind::Complete, _) => Ok(()),
+                (kind, payload) => Err(unexpected(kind, payload, "Complete")),
+            });
+            over.cancel();
+            done
+        })
+    }
+
+    /// Connects again, until it works or the machine goes away; what the destination lacks.
+    fn meet_again(&mut self, ram: &Region) -> Done<PageSet> {
+        // The destination sees only now that the old ones are gone.
+        self.wires.clear();
+        loop {
+            self.handle.stop.check()?;
+            std::thread::sleep(AGAIN);
+            let Ok(links) = self.way.open() else { continue };
+            self.wires = links.into_iter().map(|l| Wire::new(l, self.handle.stop.clone(), self.options.stall)).collect();
+            match self.hear_what_is_missing(ram) {
+                Ok(missing) => return Ok(missing),
+                Err(failure) => log::debug!(target: "spapr.migrate", "post-copy could not go on yet: {}", failure.text()),
+            }
+        }
+    }
+
+    fn hear_what_is_missing(&mut self, ram: &Region) -> Done<PageSet> {
+        let count = self.wires.len() as u8;
+        for (index, wire) in (0..).zip(&mut self.wires) {
+            let hello = Hello { versions: (message::OLDEST, message::NEWEST), session: self.session, index, count, again: true };
+            wire.send(Kind::Hello, &hello.write())?;
+        }
+        let mut missing = Vec::new();
+        loop {
+            match self.control().receive()? {
+                (Kind::Welcome, _) => {}
+                (Kind::Absent, payload) => postcopy::read_absent(payload, |id| (id == ram.id).then(|| ram.clone()), &mut missing)?,
+                (Kind::Complete, _) => return Ok(missing.pop().map_or(PageSet::none(ram.pages()), |(_, set)| set)),
+                (kind, payload) => return Err(unexpected(kind, payload, "what is missing")),
+            }
+        }
     }
 
     /// The one moment that cannot be taken back.
@@ -258,7 +407,7 @@ impl Source<'_> {
             Ok((Kind::Running, _)) => {
                 let mut board = self.handle.board();
                 board.downtime = Some(at.elapsed());
-                board.phase = Phase::Done;
+                board.phase = if self.later.is_some() { Phase::Post } else { Phase::Done };
                 Ok(())
             }
             Ok((Kind::Fail, payload)) => {
@@ -371,6 +520,11 @@ impl Source<'_> {
     /// What a failure comes to: the guest goes on here, unless it may run there.
     fn fail(mut self, failure: Failure) -> Error {
         let phase = self.handle.board().phase;
+        if phase == Phase::Post {
+            self.handle.board().total_time = self.handle.began.elapsed();
+            let hint = "the guest is on the destination and waits there for pages that are here; keep both machines, the guest cannot go on with one of them";
+            return failure.error("source", phase, hint);
+        }
         let failure = self.last_word(failure);
         let aborted = failure.end() == MigrationEnd::Aborted;
         self.handle.end(if aborted { Status::Cancelled } else { Status::Failed });

@@ -17,6 +17,7 @@ mod hosts;
 mod isa;
 mod journal;
 mod matrix;
+mod migrate;
 mod ram;
 mod state;
 mod vm;
@@ -61,6 +62,10 @@ mod _spapr {
     use super::journal::take_log;
     #[pymodule_export]
     use super::matrix::Matrix;
+    #[pymodule_export]
+    use super::migrate::Incoming;
+    #[pymodule_export]
+    use super::migrate::Migration;
     #[pymodule_export]
     use super::ram::Ram;
     #[pymodule_export]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::Bound;
+use pyo3::PyAny;
 use pyo3::PyResult;
 use pyo3::Python;
+use pyo3::prelude::PyAnyMethods;
 use pyo3::prelude::pyclass;
 use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
@@ -17,6 +19,9 @@ use crate::python::config::PyConfig;
 use crate::python::cpu::Cpu;
 use crate::python::held::Held;
 use crate::python::journal;
+use crate::python::migrate;
+use crate::python::migrate::Migration;
+use crate::python::migrate::Wishes;
 use crate::python::ram::Ram;
 use crate::python::state::Section;
 use crate::python::state::Snapshot;
@@ -59,6 +64,10 @@ impl Vm {
     pub(super) fn of(held: Arc<Held>) -> Vm {
         Vm(held)
     }
+
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.0
+    }
 }
 
 #[pymethods]
@@ -74,6 +83,32 @@ impl Vm {
             crate::vm::Vm::new(spec, Options { accel, ..Options::default() })
         })?;
         Ok(Vm(Held::new(vm)))
+    }
+
+    /// Builds a machine for a guest that arrives by migration.
+    #[staticmethod]
+    fn incoming(py: Python<'_>, config: PyConfig) -> PyResult<Vm> {
+        journal::install();
+        let name = config.accel.clone();
+        let settings = Settings::from(config);
+        let vm = py.detach(|| {
+            let (accel, spec) = settle(&name, &settings)?;
+            crate::vm::Vm::incoming(spec, Options { accel, ..Options::default() })
+        })?;
+        Ok(Vm(Held::new(vm)))
+    }
+
+    /// Begins to move the guest: to another machine, or to an address.
+    fn migrate(&self, to: &Bound<'_, PyAny>, wishes: Wishes) -> PyResult<Migration> {
+        match to.cast::<Vm>() {
+            Ok(vm) => migrate::to_machine(self, vm.get(), &wishes),
+            Err(_) => migrate::to_address(self, &to.extract::<String>()?, &wishes),
+        }
+    }
+
+    /// Lets a guest run that may run elsewhere, of which the user knows better.
+    fn resume_unconfirmed(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.unwatched("run", crate::vm::Vm::resume_unconfirmed))
     }
 
     /// Lets the vCPUs run, at most for so many instructions of all together.

@@ -1,8 +1,11 @@
 //! Start, pause, reset, end: what is wanted, what is, and who waits for it.
 
+use crate::clock::VirtualClock;
 use crate::dev::ResetKind;
 use crate::error::Error;
 use crate::error::Result;
+use crate::migrate::Ran;
+use crate::migrate::Used;
 use crate::signal;
 use crate::vm::Shared;
 use crate::vm::lock;
@@ -31,11 +34,15 @@ pub enum Status {
     Watchdog,
     /// This monitor failed.
     InternalError,
+    /// It waits for a guest.
+    InMigrate,
+    /// Its guest runs elsewhere.
+    PostMigrate,
 }
 
 impl Status {
     /// All of them.
-    pub const ALL: [Status; 8] = [
+    pub const ALL: [Status; 10] = [
         Status::Prelaunch,
         Status::Running,
         Status::Paused,
@@ -44,6 +51,8 @@ impl Status {
         Status::Suspended,
         Status::Watchdog,
         Status::InternalError,
+        Status::InMigrate,
+        Status::PostMigrate,
     ];
 
     /// QEMU's name.
@@ -57,14 +66,16 @@ impl Status {
             Status::Suspended => "suspended",
             Status::Watchdog => "watchdog",
             Status::InternalError => "internal-error",
+            Status::InMigrate => "inmigrate",
+            Status::PostMigrate => "postmigrate",
         }
     }
 
     /// Whether only a reset lets it run again.
     pub fn ended(self) -> bool {
         match self {
-            Status::Shutdown | Status::GuestPanicked | Status::InternalError | Status::Watchdog => true,
-            Status::Prelaunch | Status::Running | Status::Paused | Status::Suspended => false,
+            Status::Shutdown | Status::GuestPanicked | Status::InternalError | Status::Watchdog | Status::PostMigrate => true,
+            Status::Prelaunch | Status::Running | Status::Paused | Status::Suspended | Status::InMigrate => false,
         }
     }
 }
@@ -94,8 +105,44 @@ pub(super) enum Want {
     Close,
 }
 
+/// Why nobody but a migration may let the machine run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lock {
+    /// Anybody may.
+    Free,
+    /// Its state is on its way to another one.
+    Leaving,
+    /// It waits for a guest.
+    Awaiting,
+    /// A guest is arriving.
+    Arriving,
+    /// Its guest may run elsewhere.
+    Unconfirmed,
+}
+
+impl Lock {
+    /// What stands in the way, and what to do about it.
+    fn words(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Lock::Free => None,
+            Lock::Leaving => Some(("the guest is on its way to another machine", "wait for the migration to end, or cancel it")),
+            Lock::Awaiting => {
+                Some(("the machine waits for a guest (incoming=True)", "migrate one to it, or make a machine without incoming"))
+            }
+            Lock::Arriving => Some(("a guest is arriving", "wait for the migration to end")),
+            Lock::Unconfirmed => Some((
+                "the guest may run on the destination of a migration whose end was not confirmed",
+                "look there first; if it does not run there, resume(force=True)",
+            )),
+        }
+    }
+}
+
 struct Inner {
     want: Want,
+    lock: Lock,
+    /// RAM may hold something else than zeros.
+    used: bool,
     status: Status,
     reason: StopReason,
     /// vCPU threads that are not parked.
@@ -139,6 +186,8 @@ impl Control {
         Control {
             inner: Mutex::new(Inner {
                 want: Want::Pause,
+                lock: Lock::Free,
+                used: false,
                 status: Status::Prelaunch,
                 reason: StopReason::None,
                 active: 0,
@@ -234,6 +283,101 @@ impl Control {
         }
     }
 
+    /// Why the machine may not run, for `doing`.
+    pub(super) fn refusal(&self, doing: &str) -> Option<Error> {
+        let i = self.get();
+        let (problem, hint) = i.lock.words()?;
+        Some(Error::State { doing: doing.into(), problem: problem.into(), hint: hint.into() })
+    }
+
+    /// Whether nothing may change the machine.
+    pub(super) fn locked(&self) -> bool {
+        self.get().lock != Lock::Free
+    }
+
+    pub(super) fn set_lock(&self, lock: Lock) {
+        self.get().lock = lock;
+    }
+
+    /// Takes `lock` away, if it is that.
+    pub(super) fn unlock(&self, lock: Lock) {
+        let mut i = self.get();
+        if i.lock == lock {
+            i.lock = Lock::Free;
+        }
+        drop(i);
+        self.changed.notify_all();
+    }
+
+    /// A guest is coming; refused where none is expected.
+    pub(super) fn begin_receiving(&self) -> Result<()> {
+        let mut i = self.get();
+        let refuse =
+            |problem: &str, hint: &str| Err(Error::State { doing: "receive a guest".into(), problem: problem.into(), hint: hint.into() });
+        match i.lock {
+            _ if i.want == Want::Close => refuse("the machine is closed", "make a new Machine"),
+            Lock::Awaiting => {
+                i.lock = Lock::Arriving;
+                Ok(())
+            }
+            Lock::Arriving => refuse("a guest is arriving already", "wait for it, or use another machine"),
+            Lock::Free | Lock::Leaving | Lock::Unconfirmed => {
+                refuse("the machine was not made to receive one", "make it with Machine(…, incoming=True)")
+            }
+        }
+    }
+
+    /// The guest has come, or has not and may yet.
+    pub(super) fn end_receiving(&self) {
+        let mut i = self.get();
+        if i.lock == Lock::Arriving {
+            i.lock = Lock::Awaiting;
+            (i.status, i.reason) = (Status::InMigrate, StopReason::None);
+        }
+    }
+
+    /// The guest is complete and may run.
+    pub(super) fn arrive(&self) -> Result<()> {
+        let mut i = self.get();
+        if i.want == Want::Close || i.lock != Lock::Arriving {
+            let (problem, hint) = ("the machine was closed meanwhile".into(), "make a new Machine".into());
+            return Err(Error::State { doing: "run the guest".into(), problem, hint });
+        }
+        i.lock = Lock::Free;
+        Ok(())
+    }
+
+    /// Whether RAM may hold something by now; from now on it does.
+    pub(super) fn use_memory(&self) -> Used {
+        if std::mem::replace(&mut self.get().used, true) { Used::Yes } else { Used::No }
+    }
+
+    /// Stops the machine under [`Lock::Leaving`] and says whether it ran; `None` while a reset is being done. The vCPUs are still to be kicked.
+    pub(super) fn try_leave(&self, clock: &VirtualClock) -> Result<Option<Ran>> {
+        let mut i = self.get();
+        let refuse =
+            |problem: String| Err(Error::State { doing: "migrate".into(), problem, hint: "there is no guest to move any more".into() });
+        if i.want == Want::Close {
+            return refuse("the machine was closed".into());
+        }
+        if i.status.ended() {
+            return refuse(format!("the guest has ended (status {:?})", i.status.name()));
+        }
+        if i.reset {
+            return Ok(None);
+        }
+        i.lock = Lock::Leaving;
+        if i.want != Want::Run {
+            return Ok(Some(Ran::No));
+        }
+        i.want = Want::Pause;
+        (i.status, i.reason) = (Status::Paused, StopReason::User);
+        clock.stop();
+        drop(i);
+        self.changed.notify_all();
+        Ok(Some(Ran::Yes))
+    }
+
     /// A machine that is held gets the status that a saved state says.
     pub(super) fn become_status(&self, status: Status, reason: StopReason) {
         let mut i = self.get();
@@ -291,6 +435,12 @@ impl Shared {
         let refuse = |problem: String, hint: &str| Err(Error::State { doing: "run".into(), problem, hint: hint.into() });
         if i.want == Want::Close {
             return refuse("the machine is closed".into(), "make a new Machine");
+        }
+        if let Some((problem, hint)) = i.lock.words() {
+            return refuse(problem.into(), hint);
+        }
+        if i.status == Status::PostMigrate {
+            return refuse("the guest runs on the destination of a migration".into(), "reset() starts another one here from its images");
         }
         if i.status.ended() {
             return refuse(format!("the machine has ended (status {:?})", i.status.name()), "reset() it first, or make a new Machine");
@@ -366,6 +516,9 @@ impl Shared {
     }
 
     pub(super) fn reset(&self) -> Result<()> {
+        if let Some(refusal) = self.control.refusal("reset") {
+            return Err(refusal);
+        }
         let ran = self.control.want() == Want::Run;
         self.pause();
         let Some(held) = self.control.hold() else { return Ok(()) };
@@ -383,6 +536,8 @@ impl Shared {
     }
 
     pub(super) fn close(&self) {
+        // vCPUs that wait for pages of a guest that moved before its memory never get them.
+        self.memory.give_up_absent();
         self.pause();
         self.control.get().want = Want::Close;
         self.control.changed.notify_all();

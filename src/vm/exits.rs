@@ -308,7 +308,12 @@ impl Shared {
 
     /// Watchdogs and whatever else has a time.
     pub(super) fn tick(&self) {
-        let event = lock(&self.machine).tick();
+        let mut machine = lock(&self.machine);
+        if self.control.locked() {
+            return;
+        }
+        let event = machine.tick();
+        drop(machine);
         if let Some(event) = event {
             self.event(event);
         }
@@ -318,6 +323,9 @@ impl Shared {
     pub(super) fn step(&self, cpu: CpuIndex) -> Result<()> {
         let refuse = |problem: &str, hint: &str| Err(Error::State { doing: "step".into(), problem: problem.into(), hint: hint.into() });
         self.needs_counting("execute one instruction", "pause() and resume() instead")?;
+        if let Some(refusal) = self.control.refusal("step") {
+            return Err(refusal);
+        }
         let Some(_held) = self.control.hold() else { return refuse("the machine is running", "pause() it first") };
         if self.control.status().0.ended() {
             return refuse("the machine has ended", "reset() it first");

@@ -11,6 +11,7 @@ mod control;
 mod exits;
 pub mod inspect;
 pub mod kvm;
+mod migrate;
 mod run;
 pub mod saved;
 mod snapshot;
@@ -121,6 +122,7 @@ struct Shared {
     log: exits::HcallLog,
     /// Accesses that no device answered.
     strays: AtomicU32,
+    throttle: migrate::Throttle,
 }
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -227,7 +229,10 @@ impl Vm {
     /// Types `bytes` on a terminal; how many of them fitted the queue.
     pub fn input(&self, console: usize, bytes: &[u8]) -> usize {
         let taken = self.shared.consoles[console].push_input(bytes);
-        lock(&self.shared.machine).poll_input();
+        let mut machine = lock(&self.shared.machine);
+        if !self.shared.control.locked() {
+            machine.poll_input();
+        }
         taken
     }
 
@@ -374,6 +379,7 @@ impl Shared {
             control: Control::new(ids.len()),
             log: exits::HcallLog::default(),
             strays: AtomicU32::new(0),
+            throttle: migrate::Throttle::default(),
             machine: Mutex::new(machine),
             spec,
             options,

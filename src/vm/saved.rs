@@ -21,6 +21,7 @@ use crate::spapr::compat::Description;
 use crate::spapr::saved::Shifts;
 use crate::spapr::saved::Tables;
 use crate::spapr::saved::header::Header;
+use crate::spapr::saved::negotiated_mode;
 use crate::spapr::saved::settings::SavedSettings;
 use crate::state::Bad;
 use crate::state::Field;
@@ -268,6 +269,13 @@ impl Shared {
     /// # Errors
     /// It runs.
     pub(super) fn settle(&self, doing: &str) -> Result<Hold<'_>> {
+        if self.memory.lacks_pages() {
+            return Err(Error::Snapshot {
+                doing: doing.into(),
+                problem: "pages of the guest are still on the machine that it came from (post-copy)".into(),
+                hint: "wait until the migration is complete".into(),
+            });
+        }
         let held = self.control.hold_settled().ok_or_else(|| Error::Snapshot {
             doing: doing.into(),
             problem: "the machine is running".into(),
@@ -323,12 +331,16 @@ impl Shared {
         let clock: SavedClock = from.take(0)?;
         let run: SavedRun = from.take(0)?;
         let status = run.status().map_err(|bad| refusal(SavedRun::NAME, bad))?;
+        // A guest in a compatibility mode may have come from another processor that has the mode.
+        let own_pvr = negotiated_mode(from)?.is_none();
         let mut vcpus = Vec::new();
         for k in 0..self.slots.len() as u32 {
             let (vcpu, cpu): (SavedVcpu, SavedCpu) = (from.take(k)?, from.take(k)?);
             let halt = vcpu.halt().map_err(|bad| refusal(title(SavedVcpu::NAME, k), bad))?;
-            let state =
-                cpu.to_state().and_then(|s| self.check_identity(k as usize, s)).map_err(|bad| refusal(title(SavedCpu::NAME, k), bad))?;
+            let state = cpu
+                .to_state()
+                .and_then(|s| self.check_identity(k as usize, s, own_pvr.then_some(self.spec.cpu.pvr)))
+                .map_err(|bad| refusal(title(SavedCpu::NAME, k), bad))?;
             vcpus.push((halt, vcpu.signals(), state));
         }
         // The machine's own part is the last that can fail but for leftovers, which change nothing.
@@ -351,9 +363,12 @@ impl Shared {
         Ok(status)
     }
 
-    /// Registers that say which processor and which vCPU this is: they must be this machine's.
-    fn check_identity(&self, k: usize, s: CpuState) -> std::result::Result<CpuState, Bad> {
+    /// Registers that say which processor and which vCPU this is: they must be this machine's. Where no `pvr` is wanted, it becomes this machine's.
+    fn check_identity(&self, k: usize, mut s: CpuState, pvr: Option<u32>) -> std::result::Result<CpuState, Bad> {
         let id = self.spec.vsmt.vcpu_id(crate::units::CpuIndex(k as u32)).0;
+        if pvr.is_none() {
+            s.spr[spr::PVR] = u64::from(self.spec.cpu.pvr);
+        }
         for (name, number, here) in [("PVR", spr::PVR, self.spec.cpu.pvr), ("PIR", spr::PIR, id)] {
             if s.spr[number] != u64::from(here) {
                 let problem = format!("{name} is {:#x}, and this machine's is {here:#x}", s.spr[number]);

@@ -46,6 +46,8 @@ fn input(seeds: &[Vec<u8>], n: usize, state: &mut u64) -> Vec<u8> {
 fn smoke(target: &str, count: usize) {
     let (_, run, seeds) = TARGETS.iter().find(|(name, _, _)| *name == target).expect("a target");
     let (seeds, mut state) = (seeds(), 0x9e37_79b9_7f4a_7c15);
+    // A long run, once in a while: SPAPR_FUZZ_CASES=100000 cargo test … fuzz_smoke::migrate
+    let count = std::env::var("SPAPR_FUZZ_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(count);
     for n in 0..count.max(seeds.len()) {
         let bytes = input(&seeds, n, &mut state);
         if catch_unwind(AssertUnwindSafe(|| run(&bytes))).is_err() {
@@ -82,4 +84,5 @@ targets! {
     cas 800;
     xive_mmio 800;
     state 1_000;
+    migrate 600;
 }

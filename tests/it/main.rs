@@ -24,4 +24,5 @@ mod smp;
 mod twins;
 mod versions;
 mod vm;
+mod vm_migrate;
 mod vsmt_cells;

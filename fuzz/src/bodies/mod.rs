@@ -11,6 +11,7 @@ pub mod input;
 pub mod insn;
 pub mod kernel_elf;
 pub mod machine;
+pub mod migrate;
 pub mod rtas;
 pub mod state;
 pub mod twins;
@@ -33,4 +34,5 @@ pub const TARGETS: &[Target] = &[
     ("cas", cas::run, cas::seeds),
     ("xive_mmio", xive_mmio::run, xive_mmio::seeds),
     ("state", state::run, state::seeds),
+    ("migrate", migrate::run, migrate::seeds),
 ];

@@ -89,6 +89,14 @@ fn at<T>(section: &str, found: std::result::Result<T, Bad>) -> Result<T> {
     found.map_err(|bad| refusal(section, bad))
 }
 
+/// The logical PVR of the compatibility mode that a state's guest is in.
+///
+/// # Errors
+/// The section cannot be read.
+pub fn negotiated_mode(from: &Sections) -> Result<Option<u32>> {
+    Ok(from.take::<SavedNegotiated>(0)?.compat_pvr)
+}
+
 impl Machine {
     /// The machine as far as another one must agree, with what its guest has chosen by now.
     pub fn describe(&self) -> Description {

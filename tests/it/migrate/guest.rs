@@ -187,7 +187,7 @@ impl Subject for Guest {
                 self.inner().placed = Some(hpt.clone());
                 Ok((hpt, Used::No))
             }
-            RegionKind::Ram | RegionKind::Hpt => Err(format!("{bytes:#x} bytes of {kind:?} do not fit")),
+            RegionKind::Ram | RegionKind::Hpt | RegionKind::HptPrepared => Err(format!("{bytes:#x} bytes of {kind:?} do not fit")),
         }
     }
 
@@ -235,7 +235,8 @@ impl Subject for Guest {
             return Err(Error::State { doing: "start".into(), problem: "it will not".into(), hint: "none".into() });
         }
         let mut inner = self.inner();
-        inner.started = Some(self.digest(&inner));
+        // Whoever looks at all of its memory waits for all of it.
+        inner.started = (!self.ram.lacks_pages()).then(|| self.digest(&inner));
         inner.running = ran == Ran::Yes;
         inner.stopped_for = stopped_for;
         Ok(())

@@ -2,6 +2,8 @@
 
 mod faulty;
 mod guest;
+mod postcopy;
+mod tls;
 
 use faulty::Fault;
 use faulty::Faulty;
@@ -18,6 +20,7 @@ use spapr::migrate::Status;
 use spapr::migrate::link::Link;
 use spapr::migrate::link::Unix;
 use spapr::migrate::source;
+use spapr::migrate::source::Open;
 use spapr::migrate::target;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -56,7 +59,7 @@ fn migrate(from: &Guest, to: &Guest, plan: Plan, options: &Options, handle: &Han
     let (stall, other) = (options.stall, Handle::new(None));
     std::thread::scope(|s| {
         let target = s.spawn(|| target::run(to, &mut b.into_iter(), stall, &other));
-        let source = source::run(from, a, options, handle);
+        let source = source::run(from, &mut Open(a), options, handle);
         (source, target.join().unwrap(), meters)
     })
 }
