@@ -3,6 +3,12 @@
 use super::Guest;
 use super::PATIENCE;
 use super::settings;
+use spapr::isa::regs::Msr;
+use spapr::mmu::hpt::Hpte;
+use spapr::spapr::hcall;
+use spapr::spapr::hcall::Caller;
+use spapr::spapr::hcall::H;
+use spapr::spapr::machine::NmiHandlers;
 use spapr::spapr::spec::Settings;
 use spapr::state::Value;
 use spapr::state::bulk::Compression;
@@ -212,4 +218,58 @@ fn state_is_shown_by_name() {
     let ids = |v: &Value| matches!(v, Value::List(l) if l.len() == 2);
     assert!(ids(field(section("xive"), "contexts")));
     assert!(ids(field(section("platform"), "vcpus")));
+}
+
+/// A hypercall of vCPU 0, as a guest would make it.
+fn hcall(g: &Guest, number: u64, args: &[u64]) {
+    let mut all = [0; 9];
+    all[..args.len()].copy_from_slice(args);
+    let caller = Caller { cpu: CpuIndex(0), msr: Msr(Msr::SF | Msr::ME) };
+    let outcome = g.vm.with_machine(|m| hcall::dispatch(m, caller, number, all));
+    assert_eq!(outcome, H::Success.into(), "hypercall {number:#x}");
+}
+
+#[test]
+fn everything_that_a_guest_registers_is_saved() {
+    // A hash guest in the middle of a resize, with areas, events, timers and a clock of its own.
+    let g = Guest::booted(&with_ic("xics", "power8", "2"));
+    g.vm.pause();
+    let vpa = 0x400_0000;
+    g.vm.memory().write_u16(Ra(vpa + 4), 640).unwrap();
+    g.vm.memory().write_u32(Ra(vpa + 0x1004), 256).unwrap();
+    hcall(&g, 0xdc, &[1 << 45, 0, vpa]);
+    hcall(&g, 0xdc, &[3 << 45, 0, vpa + 0x1000]);
+    hcall(&g, 0x36c, &[0, 19]);
+    hcall(&g, 0x45c, &[0x101, 1, 60_000]);
+    g.vm.powerdown();
+    g.vm.with_machine(|m| {
+        m.rtc.offset_ns = -5_000_000_000_000_000_000_000;
+        m.nvram.store(100, b"kept").unwrap();
+        m.prepared_hpt.as_ref().unwrap().table.as_ref().unwrap().lock(0x1234).set(5, Hpte { v: 0x77 | Hpte::VALID, r: 0x9000 });
+        m.partition.set_process_table(0x1234_0005);
+        m.nmi = Some(NmiHandlers { system_reset: Ra(0x100), machine_check: Ra(0x200) });
+    });
+    let copy = Guest::from_stream(&g.stream(Compression::None)).unwrap();
+    assert_eq!(copy.vm.digest().unwrap(), g.vm.digest().unwrap());
+    let state = copy.vm.state().unwrap();
+    let platform = &state.iter().find(|s| s.name == "platform").unwrap().value;
+    assert_eq!(field(field(platform, "prepared_hpt"), "shift"), &Value::Int(19));
+    assert_eq!(field(platform, "rtc_offset_ns"), &Value::Int(-5_000_000_000_000_000_000_000));
+    let Value::List(events) = field(platform, "events") else { panic!("{platform:?}") };
+    assert_eq!(events.len(), 1);
+    copy.vm.with_machine(|m| {
+        assert_eq!(m.vcpus[0].vpa, Some(Ra(vpa)));
+        assert_eq!(m.vcpus[0].slb_shadow.unwrap().bytes, 256);
+        assert!(m.next_deadline().is_some());
+        assert_eq!(m.nvram.fetch(100, 4), Ok(&b"kept"[..]));
+        assert_eq!(m.prepared_hpt.as_ref().unwrap().table.as_ref().unwrap().get(0x1235).r, 0x9000);
+        assert_eq!(m.partition.process_table(), 0x1234_0005);
+        assert_eq!(m.nmi.unwrap().machine_check, Ra(0x200));
+    });
+    // The same through a fork, which has its own copy of the table that is prepared.
+    let fork = g.vm.snapshot().unwrap().fork(None).unwrap();
+    assert_eq!(fork.digest().unwrap(), g.vm.digest().unwrap());
+    hcall(&g, 0x370, &[0, 19]);
+    assert_ne!(fork.digest().unwrap(), g.vm.digest().unwrap());
+    hcall(&Guest::of(fork), 0x370, &[0, 19]);
 }
