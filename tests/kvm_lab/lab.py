@@ -47,7 +47,7 @@ class Host:
     machine: tuple[str, ...]
     append: str = ""
     pages: str = "64k"
-    limit: int = 300
+    limit: int = 900
     """Seconds until it is given up."""
 
 
@@ -62,7 +62,7 @@ HOSTS = {
         Host("powernv8", ("-M", "powernv8", "-smp", "1", *BMC)),
         Host("powernv8-smt2", ("-M", "powernv8", "-smp", "2,cores=1,threads=2", *BMC)),
         Host("powernv8-smt4", ("-M", "powernv8", "-smp", "4,cores=1,threads=4", *BMC)),
-        Host("powernv8-smt8", ("-M", "powernv8", "-smp", "8,cores=1,threads=8", *BMC), limit=600),
+        Host("powernv8-smt8", ("-M", "powernv8", "-smp", "8,cores=1,threads=8", *BMC), limit=1800),
         Host("nested", ("-M", "pseries,cap-nested-hv=on,cap-ccf-assist=off", "-cpu", "power9", "-smp", "1")),
     )
 }
