@@ -48,6 +48,7 @@ from spapr.verdict import Reason, Verdict, check
 if TYPE_CHECKING:
     from spapr import jupyter as jupyter
     from spapr import matrix as matrix
+    from spapr import progress as progress
     from spapr import testing as testing
     from spapr.matrix import Matrix as Matrix
 
@@ -104,6 +105,7 @@ __all__ = [
     "load_checkpoint",
     "matrix",
     "probe_host",
+    "progress",
     "testing",
     "vcpu_id",
 ]
@@ -118,7 +120,7 @@ RULESETS: tuple[str, ...] = tuple(_spapr.rulesets())
 MACHINES: tuple[str, ...] = tuple(_spapr.machine_versions())
 """The machine versions, newest first."""
 
-_LATER = frozenset({"jupyter", "matrix", "testing"})
+_LATER = frozenset({"jupyter", "matrix", "progress", "testing"})
 """Modules that are imported when they are first named, so that `import spapr` stays quick."""
 
 

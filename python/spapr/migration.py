@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -19,11 +19,14 @@ from spapr.sizes import parse_size
 from spapr.terminal import check_timeout
 
 if TYPE_CHECKING:
+    from spapr.jupyter.migrations import Plots
     from spapr.machine import Machine
 
 __all__ = ["Incoming", "MigrationInfo", "RamInfo", "XbzrleCacheInfo", "incoming"]
 
 _SLICE = 0.05
+_SLICE_FIRST = 0.005
+_HISTORY_MAX = 1024
 _REPORT = 0.1
 
 
@@ -103,6 +106,20 @@ class MigrationInfo:
     """What was sent as changes of pages."""
     warnings: tuple[str, ...]
     """What the destination said when it accepted the machine."""
+    history: tuple[MigrationInfo, ...] = field(default=(), repr=False, compare=False)
+    """How it went before, point by point; known at the end."""
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures with matplotlib: `info.plot.bandwidth()`, `info.plot.remaining()`."""
+        from spapr.jupyter.migrations import Plots
+
+        return Plots(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
+
+        return jupyter.migration(self)
 
     def __str__(self) -> str:
         downtime = "" if self.downtime is None else f", downtime {self.downtime:.1f} ms"
@@ -184,11 +201,15 @@ def migrate(
         tls_hostname=tls_hostname,
     )
     running = machine._vm.migrate(to if isinstance(to, str) else to._vm, wishes)
+    history: list[MigrationInfo] = []
     try:
         reported = 0.0
-        while not running.wait(_SLICE):
+        while not running.wait(_SLICE if len(history) > _HISTORY_MAX // 8 else _SLICE_FIRST):
+            history.append(_info(running.progress(), cache))
+            if len(history) > _HISTORY_MAX:
+                del history[1::2]
             if on_progress is not None and time.monotonic() - reported >= _REPORT:
-                on_progress(_info(running.progress(), cache))
+                on_progress(history[-1])
                 reported = time.monotonic()
     except BaseException:
         # Ctrl-C, or the caller's function failed: both machines stay, to be looked at. It may also be the migration's own error; then this does nothing.
@@ -198,7 +219,7 @@ def migrate(
         raise
     finally:
         log.forward()
-    info = _info(running.progress(), cache)
+    info = replace(_info(running.progress(), cache), history=tuple(history))
     if on_progress is not None:
         on_progress(info)
     return info

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spapr.config import MachineSettings
     from spapr.testing import Payload
 
-__all__ = ["BootedFactory", "MachineFactory"]
+__all__ = ["BootedFactory", "MachineFactory", "PairFactory"]
 
 READY = r"^ready\n> "
 """What the embedded guest says when it is ready."""
@@ -60,6 +60,21 @@ class BootedFactory(Protocol):
         **settings: Unpack[MachineSettings],
     ) -> Machine:
         """A running guest, which is a fork of one that was booted once."""
+
+
+class PairFactory(Protocol):
+    """What `spapr_pair` is."""
+
+    def __call__(
+        self,
+        source: MachineSettings | None = None,
+        destination: MachineSettings | None = None,
+        /,
+        *,
+        payload: Payload | None = None,
+        **settings: Unpack[MachineSettings],
+    ) -> tuple[Machine, Machine]:
+        """A machine that has not started, and one that its guest may move to."""
 
 
 # --- options -----------------------------------------------------------------------------------------------------------------
@@ -197,6 +212,31 @@ def spapr_machine(request: pytest.FixtureRequest) -> Iterator[MachineFactory]:
         def make(config: MachineConfig | None = None, /, *, payload: Payload | None = None, **settings: Unpack[MachineSettings]) -> Machine:
             __tracebackhide__ = True
             return _machine(item, stack, _config(item, config, payload, settings), payload)
+
+        yield make
+
+
+@pytest.fixture
+def spapr_pair(request: pytest.FixtureRequest) -> Iterator[PairFactory]:
+    """Makes two machines for a guest that is to move: `src, dst = spapr_pair(cpu="power8", smp=4)`, then `src.migrate(dst)`.
+
+    The settings are for both; what only one has goes before them: `spapr_pair({"vsmt": 8}, {"vsmt": 4}, smp="8,threads=4")`. A `payload` is the source's.
+    """
+    item = request.node
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            source: MachineSettings | None = None,
+            destination: MachineSettings | None = None,
+            /,
+            *,
+            payload: Payload | None = None,
+            **settings: Unpack[MachineSettings],
+        ) -> tuple[Machine, Machine]:
+            __tracebackhide__ = True
+            src = _machine(item, stack, _config(item, None, payload, {**settings, **(source or {})}), payload)
+            dst = _machine(item, stack, _config(item, None, payload, {**settings, **(destination or {})}), incoming=True)
+            return src, dst
 
         yield make
 

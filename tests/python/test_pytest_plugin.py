@@ -341,6 +341,36 @@ def test_a_boot_that_fails_is_tried_once_and_shown(pytester: pytest.Pytester) ->
     outcome.stdout.fnmatch_lines(["*ConsoleMatch: *ready*", "*- spapr machine 0 -*", "*GuestPanic: *", "*- spapr machine 0 -*", "count 2"])
 
 
+def test_a_pair_migrates(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest, spapr
+        from spapr.testing import counter
+
+        def test_state_is_kept(spapr_pair):
+            payload = counter(rate=5000, mib=1)
+            src, dst = spapr_pair(cpu="power8", smp=4, payload=payload)
+            src.run(max_instructions=3_000_000)
+            before = src.state_digest()
+            result = src.migrate(dst, downtime_limit=300)
+            assert result.status == "completed"
+            assert dst.state_digest() == before
+            assert payload.check(dst)["pages"] > 0
+
+        def test_a_refusal_says_why(spapr_pair):
+            src, dst = spapr_pair({"vsmt": 8}, {"vsmt": 4}, machine="pseries-2.12", smp="8,cores=2,threads=4")
+            with pytest.raises(spapr.MigrationIncompatible) as refused:
+                src.migrate(dst)
+            assert [reason.code for reason in refused.value.reasons] == ["vsmt-differs"]
+
+        @pytest.mark.spapr(threads=2, vsmt=8)
+        def test_markers_are_for_both(spapr_pair):
+            src, dst = spapr_pair({"machine": "pseries-4.1"}, {"machine": "pseries-4.2"})
+            assert src.vcpu_ids.tolist() == dst.vcpu_ids.tolist()
+            assert (src.config.machine, dst.config.machine) == ("pseries-4.1", "pseries-4.2")
+    """)
+    pytester.runpytest().assert_outcomes(passed=3)
+
+
 def test_help_says_what_there_is(pytester: pytest.Pytester) -> None:
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.spapr(*", "@pytest.mark.needs_kvm*"])
     pytester.runpytest("--fixtures", "-q").stdout.fnmatch_lines(["spapr_machine *", "*Makes machines: *", "spapr_results *"])

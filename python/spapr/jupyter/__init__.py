@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from spapr.jupyter.cards import config_card, console_card, cpu_card, explanation_card, listing_card, machine_card
+from spapr.jupyter.migrations import migration_card
 from spapr.jupyter.page import card, standalone
 from spapr.jupyter.tree import node_card
 from spapr.jupyter.verdicts import hosts_card, matrix_card, verdict_card, verdicts_card
 
-__all__ = ["Bundle", "config", "console", "cpu", "explanation", "hosts", "listing", "machine", "matrix", "node", "verdict", "verdicts"]
+__all__ = ["Bundle", "config", "console", "cpu", "explanation", "hosts", "listing", "machine", "matrix", "migration", "node", "verdict", "verdicts"]
 
 Bundle = dict[str, str]
 
@@ -79,3 +80,8 @@ def matrix(it: Any) -> Bundle:
 def hosts(it: Any) -> Bundle:
     """The kinds of host."""
     return _bundle(repr(it), hosts_card(it))
+
+
+def migration(it: Any) -> Bundle:
+    """How a migration goes, or went."""
+    return _bundle(str(it), *migration_card(it))

@@ -85,6 +85,19 @@ class MachineLife(RuleBasedStateMachine):
         self.vm.save_checkpoint(path, compress=compress, sync=False)
         self._become(spapr.load_checkpoint(path), before)
 
+    @rule()
+    def go_on_elsewhere(self) -> None:
+        """It moves to another machine."""
+        before = self.vm.state_digest()
+        settings = {name: value for name, value in self.payload.settings().items()}
+        there = spapr.Machine(self.config, incoming=True, **settings)  # type: ignore[arg-type]
+        try:
+            assert self.vm.migrate(there, timeout=60).status == "completed"
+        except BaseException:
+            there.close()
+            raise
+        self._become(there, before)
+
     def _become(self, other: spapr.Machine, digest: str) -> None:
         try:
             assert other.state_digest() == digest
