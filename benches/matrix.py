@@ -45,6 +45,26 @@ def main() -> None:
     begin = time.perf_counter()
     rows = verdicts.rows()
     print(f"rows: {time.perf_counter() - begin:.2f} s for {len(rows)} dictionaries")
+    carried_out()
+
+
+def carried_out() -> None:
+    """A hundred cells that migrate, each started, moved and looked at, on as many threads as there are processors."""
+    matrix = Matrix(
+        machine="pseries-9.2",
+        source_host=["kvm-hv/power8", "kvm-hv/power9", "kvm-hv/power9-hash", "tcg"],
+        dest_host="same-axis",
+        ic_mode="xics",
+        max_cpu_compat="power8",
+        vsmt=[None, 8],
+        threads=[1, 2, 4],
+        cap_htm="off",
+    )
+    matrix = matrix._with(matrix.check().where(verdict="migrates").data["cell"])
+    begin, cpu = time.perf_counter(), time.process_time()
+    results = matrix.run()
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    print(f"{results}: {seconds:.1f} s, {len(results) / seconds:.1f} cells/s; {1000 * cpu / len(results):.0f} ms of CPU each")
 
 
 main()

@@ -88,6 +88,13 @@ def demo(words: Sequence[str]) -> int:
     return demo_main()
 
 
+def matrix(words: Sequence[str]) -> int:
+    """Predicts a matrix of migrations between machines and hosts, or carries it out."""
+    from spapr.matrix.cli import main as matrix_main
+
+    return matrix_main(words)
+
+
 def names(words: Sequence[str]) -> int:
     """Lists the machine versions, rulesets and host profiles."""
     print("machines:", " ".join(spapr.MACHINES))
@@ -97,4 +104,4 @@ def names(words: Sequence[str]) -> int:
     return EXIT_OK
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run, "demo": demo, "explain": explain, "names": names}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run, "demo": demo, "explain": explain, "matrix": matrix, "names": names}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from spapr.config import MachineConfig, unknown
 from spapr.errors import ConfigError
 from spapr.matrix.axes import Axis, Base, Cell, CellView, apply, decide, read_axes
 from spapr.matrix.pairs import covering
+from spapr.matrix.payload import Payload
+from spapr.matrix.results import Results, Row
 from spapr.matrix.verdicts import DTYPE, Verdicts
 
 if TYPE_CHECKING:
@@ -172,6 +176,45 @@ class Matrix:
         data = np.zeros(len(cells), dtype=DTYPE)
         data["cell"], data["verdict"], data["reason"], data["codes"] = cells, verdict, reason, codes
         return Verdicts(self, data)
+
+    def run(
+        self,
+        executor: Executor | None = None,
+        *,
+        payload: Payload | None = None,
+        timeout: float = 30.0,
+        journal: str | Path | None = None,
+        keep: str | Path | None = None,
+        batch: int | None = None,
+        progress: bool = False,
+        on_progress: Callable[[int, int, Row], object] | None = None,
+    ) -> Results:
+        """Starts the source of every cell, runs the guest, migrates it to the destination and looks at it there.
+
+        `executor`: any `concurrent.futures.Executor`, here or on other hosts; None: threads. `payload`: the guest (the embedded one, or a
+        `spapr.matrix.Kernel`). `timeout`: seconds that one cell may take. `journal`: a file to which each finished cell is written at once; started
+        again with the same file, `run` does the rest. `keep`: a folder for the consoles and configurations of cells that failed or came out otherwise than
+        predicted. `batch`: cells for each task. `progress`: a bar on standard error; `on_progress(done, all, row)` is called for each cell.
+        """
+        from spapr.matrix.execute import execute
+
+        return execute(
+            self,
+            executor,
+            payload=payload,
+            timeout=timeout,
+            journal=None if journal is None else Path(journal),
+            keep=None if keep is None else Path(keep),
+            batch=batch,
+            progress=progress,
+            on_progress=on_progress,
+        )
+
+    @staticmethod
+    def diff(old: Results | str | Path, new: Results | str | Path) -> Any:
+        """What came out otherwise in a second run (`Results`, or their journals): a list of `Difference`."""
+        first, second = (one if isinstance(one, Results) else Results.load(one) for one in (old, new))
+        return first.diff(second)
 
     def describe(self) -> Mapping[str, Any]:
         """The axes with their values, and what is fixed."""
