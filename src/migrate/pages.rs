@@ -179,6 +179,15 @@ impl<'a> Encoder<'a> {
         self.tally.whole += 1;
     }
 
+    /// Appends a page that is known to be zero.
+    pub fn zero(&mut self, page: u64) {
+        let run = self.last.filter(|l| l.1 == ZERO && l.2 == page).map(|l| l.0);
+        if !self.extend(run, page) {
+            self.head(page, ZERO, [0; 8]);
+        }
+        self.tally.uniform += 1;
+    }
+
     fn head(&mut self, page: u64, shape: u8, word: [u8; 8]) {
         self.last = Some((self.out.len(), shape, page + 1, word));
         self.out.extend_from_slice(&head(page, shape).to_be_bytes());

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::MigrationEnd;
 use crate::error::Result;
+use crate::memory::FLAG_SHIFT;
 use crate::memory::PageSet;
 use crate::migrate::Failure;
 use crate::migrate::Gone;
@@ -604,13 +605,25 @@ fn key(region: u8, page: u64) -> u64 {
 
 /// A round's pages, handed out in chunks.
 struct Work<'a> {
-    chunks: Vec<(Region, u64, PageSet)>,
+    chunks: Vec<(Region, u64, PageSet, Arc<PageSet>)>,
     next: AtomicUsize,
     skip: Skip,
     round: u32,
     limit: &'a Limit,
     caches: &'a Caches,
     handle: &'a Handle,
+}
+
+/// The pages that must be looked at, where many are to be sent: those that nobody has touched are known to be zero. What is written to from now on is in
+/// the log, and comes in a later round.
+fn used(region: &Region, todo: &PageSet) -> PageSet {
+    let all = region.pages();
+    let Some(runs) = (todo.len() > all / 2).then(|| region.memory.runs().ok()).flatten() else { return PageSet::all(all) };
+    let mut used = PageSet::none(all);
+    for page in runs.into_iter().flat_map(|run| run.start >> FLAG_SHIFT..run.end.div_ceil(1 << FLAG_SHIFT)) {
+        used.insert(page);
+    }
+    used
 }
 
 impl<'a> Work<'a> {
@@ -626,6 +639,7 @@ impl<'a> Work<'a> {
         for (region, todo) in regions {
             let pages = region.pages();
             let todo = std::mem::replace(todo, PageSet::none(pages));
+            let used = Arc::new(used(region, &todo));
             let mut at = todo.next(0);
             while let Some(page) = at {
                 let first = page / CHUNK * CHUNK;
@@ -634,7 +648,7 @@ impl<'a> Work<'a> {
                     set.insert(p - first);
                     at = todo.next(p + 1);
                 }
-                chunks.push((region.clone(), first, set));
+                chunks.push((region.clone(), first, set, Arc::clone(&used)));
             }
         }
         Work { chunks, next: AtomicUsize::new(0), skip, round, limit, caches, handle }
@@ -649,7 +663,7 @@ impl<'a> Work<'a> {
     fn share(&self, wire: &mut Wire) -> Sent<Tally> {
         let mut tally = Tally::default();
         let most = self.limit.frame(FRAME_BYTES);
-        while let Some((region, first, set)) = self.chunks.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((region, first, set, used)) = self.chunks.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             // The first round meets every page once: copies of it would only push each other out.
             let part = (first / CHUNK) as usize % PARTS;
             let mut cache = (self.round > 0).then(|| self.caches.0[part].lock().unwrap_or_else(PoisonError::into_inner));
@@ -657,7 +671,10 @@ impl<'a> Work<'a> {
             while pages.peek().is_some() {
                 let mut encoder = Encoder::new(wire.payload(), region.id);
                 while let Some(page) = pages.next_if(|_| encoder.len() < most) {
-                    encoder.push(&region.memory, page, cache.as_deref_mut().map(|cache| (cache, key(region.id, page))));
+                    match used.contains(page) {
+                        true => encoder.push(&region.memory, page, cache.as_deref_mut().map(|cache| (cache, key(region.id, page)))),
+                        false => encoder.zero(page),
+                    }
                 }
                 let (sent, bytes) = (encoder.tally, encoder.len());
                 self.limit.wait(bytes as u64, &self.handle.stop).map_err(Broken::Cut)?;
