@@ -60,6 +60,11 @@ impl AccelKind {
         }
     }
 
+    /// The fastest of our own that this host can run.
+    pub fn software() -> AccelKind {
+        AccelKind::ALL.into_iter().find(|kind| kind.refusal().is_none()).unwrap_or(AccelKind::Interp)
+    }
+
     /// Why this host cannot run it, if so.
     pub fn refusal(self) -> Option<Error> {
         match self {

@@ -67,7 +67,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { accel: AccelKind::Interp, firmware: Firmware::Both }
+        Options { accel: AccelKind::software(), firmware: Firmware::Both }
     }
 }
 

@@ -1,8 +1,7 @@
 //! Several vCPUs on threads of their own over one memory: what the architecture promises to parallel programs.
 
+use spapr::accel::AccelKind;
 use spapr::accel::Parts;
-use spapr::accel::Vcpu;
-use spapr::accel::interp::Interp;
 use spapr::isa::cpu_model;
 use spapr::isa::regs::Msr;
 use spapr::memory::GuestMemory;
@@ -19,18 +18,24 @@ const DATA: u64 = 0x10_0000;
 const STOP: u32 = 0x4800_0000;
 
 struct Smp {
+    kind: AccelKind,
     memory: Arc<GuestMemory>,
     partition: Arc<Partition>,
 }
 
 impl Smp {
-    fn new() -> Smp {
+    fn new(kind: AccelKind) -> Smp {
         let memory = Arc::new(GuestMemory::new(64 << 20).unwrap());
-        Smp { partition: Arc::new(Partition::new(memory.clone())), memory }
+        Smp { kind, partition: Arc::new(Partition::new(memory.clone())), memory }
     }
 
     fn program(&self, at: u64, words: &[u32]) {
         words.iter().enumerate().for_each(|(k, w)| self.memory.write_u32(Ra(at + 4 * k as u64), *w).unwrap());
+    }
+
+    /// One for each accelerator that this host has.
+    fn each() -> impl Iterator<Item = Smp> {
+        AccelKind::ALL.into_iter().filter(|k| k.refusal().is_none()).map(Smp::new)
     }
 
     /// Runs one vCPU per set of registers, all beginning at once, until each reaches its `b .`.
@@ -40,11 +45,8 @@ impl Smp {
             .into_iter()
             .enumerate()
             .map(|(k, (at, registers, count))| {
-                let mut vcpu = Interp::new(Parts {
-                    index: CpuIndex(k as u32),
-                    id: VcpuId(k as u32),
-                    ..Parts::lone(cpu_model::by_name("power9_v2.2").unwrap(), self.partition.clone())
-                });
+                let parts = Parts::lone(cpu_model::by_name("power9_v2.2").unwrap(), self.partition.clone());
+                let mut vcpu = self.kind.create(Parts { index: CpuIndex(k as u32), id: VcpuId(k as u32), ..parts }).unwrap();
                 let s = vcpu.state_mut();
                 s.msr = Msr(Msr::SF);
                 (s.nip, s.ctr, s.dec_expiry) = (at, count, i64::MAX as u64);
@@ -68,8 +70,11 @@ impl Smp {
 
 #[test]
 fn no_increment_is_lost_between_reservations() {
+    Smp::each().for_each(|smp| no_increment_is_lost_between_reservations_on(&smp));
+}
+
+fn no_increment_is_lost_between_reservations_on(smp: &Smp) {
     const EACH: u64 = 50_000;
-    let smp = Smp::new();
     // lwarx r3,0,r9; addi r3,r3,1; stwcx. r3,0,r9; bne -12; bdnz -16; b .
     smp.program(CODE, &[0x7c60_4828, 0x3863_0001, 0x7c60_492d, 0x4082_fff4, 0x4200_fff0, STOP]);
     // ldarx; addi; stdcx.; bne -12; bdnz -16; b .
@@ -83,8 +88,11 @@ fn no_increment_is_lost_between_reservations() {
 
 #[test]
 fn sync_orders_a_store_before_a_later_load() {
+    Smp::each().for_each(|smp| sync_orders_a_store_before_a_later_load_on(&smp));
+}
+
+fn sync_orders_a_store_before_a_later_load_on(smp: &Smp) {
     const CELLS: u64 = 100_000;
-    let smp = Smp::new();
     // stw r4,0(r9); sync; lwz r5,0(r10); stw r5,0(r11); step r9, r10 by 64 and r11 by 4; bdnz; b .
     let words = [0x9089_0000, 0x7c00_04ac, 0x80aa_0000, 0x90ab_0000, 0x3929_0040, 0x394a_0040, 0x396b_0004, 0x4200_ffe4, STOP];
     smp.program(CODE, &words);
@@ -99,7 +107,10 @@ fn sync_orders_a_store_before_a_later_load() {
 
 #[test]
 fn code_written_by_another_vcpu_is_executed_as_written() {
-    let smp = Smp::new();
+    Smp::each().for_each(|smp| code_written_by_another_vcpu_is_executed_as_written_on(&smp));
+}
+
+fn code_written_by_another_vcpu_is_executed_as_written_on(smp: &Smp) {
     const ROUNDS: u64 = 2_000;
     // The executor: calls the patched routine and adds its result, ROUNDS times, telling the patcher each time.
     //   loop: lwz r6,0(r9); cmpw r6,r7; bne loop; isync; bl routine; stw r3,4(r9)…

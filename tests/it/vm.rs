@@ -1,5 +1,6 @@
 //! Whole machines, from Rust: the embedded guest is booted, talked to, stopped, looked at and made to misbehave.
 
+use spapr::accel::AccelKind;
 use spapr::spapr::smp::SmpSettings;
 use spapr::spapr::spec::Settings;
 use spapr::spapr::spec::check;
@@ -35,11 +36,19 @@ fn settings(order: &str, cpu: &str, smp: &str) -> Settings {
 
 impl Guest {
     fn new(settings: &Settings) -> Guest {
-        Guest { vm: Vm::new(check(settings).unwrap(), Options::default()).unwrap(), seen: 0 }
+        Guest::on(Options::default().accel, settings)
+    }
+
+    fn on(accel: AccelKind, settings: &Settings) -> Guest {
+        Guest { vm: Vm::new(check(settings).unwrap(), Options { accel, ..Options::default() }).unwrap(), seen: 0 }
     }
 
     fn booted(settings: &Settings) -> Guest {
-        let mut g = Guest::new(settings);
+        Guest::new(settings).boots()
+    }
+
+    fn boots(self) -> Guest {
+        let mut g = self;
         g.vm.resume().unwrap();
         g.expect("> ");
         g
@@ -73,10 +82,10 @@ impl Guest {
 
 #[test]
 fn the_guest_boots_in_both_byte_orders_on_every_family() {
-    for order in ["be", "le"] {
-        for cpu in ["power7", "power8", "power9", "power10"] {
-            let mut g = Guest::booted(&settings(order, cpu, "1"));
-            assert!(g.ask("ids").contains("ok"), "{order} {cpu}");
+    for accel in AccelKind::ALL.into_iter().filter(|k| k.refusal().is_none()) {
+        for (order, cpu) in ["be", "le"].into_iter().flat_map(|order| ["power7", "power8", "power9", "power10"].map(|cpu| (order, cpu))) {
+            let mut g = Guest::on(accel, &settings(order, cpu, "1")).boots();
+            assert!(g.ask("ids").contains("ok"), "{} {order} {cpu}", accel.name());
             g.vm.input(0, b"off\n");
             g.ends_as(Status::Shutdown);
         }

@@ -54,7 +54,7 @@ fn a_running_machine_is_written_and_runs_on() {
     let packed = g.vm.save_checkpoint(&path, CheckpointOptions { compression: Compression::Lz4, ..CheckpointOptions::default() }).unwrap();
     assert!(packed.file_bytes + plain.memory_bytes / 2 < plain.file_bytes, "{packed:?} {plain:?}");
     assert_eq!(folder.names(), ["guest.state"]);
-    let mut copy = Guest::of(Vm::load_checkpoint(&path, AccelKind::Interp).unwrap());
+    let mut copy = Guest::of(Vm::load_checkpoint(&path, AccelKind::software()).unwrap());
     copy.vm.resume().unwrap();
     assert!(copy.ask("tick").contains("ok"));
 }
@@ -97,7 +97,7 @@ fn a_reset_needs_the_images_that_there_were() {
     let path = folder.0.join("state");
     g.vm.save_checkpoint(&path, FAST).unwrap();
     std::fs::copy("python/spapr/guests/embedded-le.elf", &kernel).unwrap();
-    let mut copy = Guest::of(Vm::load_checkpoint(&path, AccelKind::Interp).unwrap());
+    let mut copy = Guest::of(Vm::load_checkpoint(&path, AccelKind::software()).unwrap());
     let refused = copy.vm.reset().unwrap_err().to_string();
     assert!(refused.contains("are not what they were"), "{refused}");
     copy.vm.resume().unwrap();
@@ -111,12 +111,12 @@ fn a_reset_needs_the_images_that_there_were() {
 fn what_is_no_checkpoint_is_refused() {
     let folder = Folder::new("nothing");
     let path = folder.0.join("state");
-    assert!(problem(Vm::load_checkpoint(&path, AccelKind::Interp)).contains("checkpoint: read"));
+    assert!(problem(Vm::load_checkpoint(&path, AccelKind::software())).contains("checkpoint: read"));
     for (bytes, words) in
         [(&b""[..], "section start"), (b"\x7fELF and so on", "the first bytes are not those"), (b"\x89SPAPR\r\n\0\x09\0\0", "format 9")]
     {
         std::fs::write(&path, bytes).unwrap();
-        let problem = problem(Vm::load_checkpoint(&path, AccelKind::Interp));
+        let problem = problem(Vm::load_checkpoint(&path, AccelKind::software()));
         assert!(problem.contains(words) || bytes.is_empty(), "{problem}");
     }
 }

@@ -82,7 +82,7 @@ impl Guest {
 
     /// A machine made from a stream.
     fn from_stream(bytes: &[u8]) -> spapr::error::Result<Guest> {
-        Vm::load_stream(bytes, AccelKind::Interp).map(Guest::of)
+        Vm::load_stream(bytes, AccelKind::software()).map(Guest::of)
     }
 
     /// The accelerators that this host has.
