@@ -31,6 +31,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 const RAM: u64 = 2 << 30;
+/// What the kernel prints as it hands over.
+const HANDOVER: &str = "Run /bin/sh as init process";
 const PROMPT: &str = "# ";
 const APPEND: &str = "console=hvc0 rdinit=/bin/sh";
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -111,7 +113,11 @@ fn booted(kernel: &Path, initrd: &Path) -> Vm {
     let vm = Vm::new(check(&settings).expect("a machine"), Options { accel: guest::accel().1, ..Options::default() }).expect("a machine");
     vm.resume().expect("it was never started");
     let begin = Instant::now();
-    while !String::from_utf8_lossy(&vm.consoles()[0].output(0, usize::MAX)).ends_with(PROMPT) {
+    let at_the_prompt = || {
+        let said = vm.consoles()[0].output(0, usize::MAX);
+        String::from_utf8_lossy(&said).split_once(HANDOVER).is_some_and(|(_, rest)| rest.contains(PROMPT))
+    };
+    while !at_the_prompt() {
         assert!(begin.elapsed() < PATIENCE, "no prompt");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -190,7 +196,7 @@ impl Qemu {
     /// QEMU at the prompt, standing, without a limit of bandwidth.
     fn booted(command: Command, folder: &Path) -> Qemu {
         let mut qemu = Qemu::start(command, folder, "source");
-        qemu._guest.until("Run /bin/sh as init process");
+        qemu._guest.until(HANDOVER);
         qemu._guest.until(PROMPT);
         qemu.ask(r#"{"execute":"stop"}"#);
         qemu.ask(r#"{"execute":"migrate-set-parameters","arguments":{"max-bandwidth":1099511627776}}"#);
