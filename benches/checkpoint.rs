@@ -55,6 +55,7 @@ fn main() {
             if let Some((qemu, _)) = &mut qemu {
                 let other = file.with_extension("qemu");
                 let _ = std::fs::remove_file(&other);
+                qemu.stand();
                 rows[row].2.push(seconds(|| {
                     qemu.migrate(&format!(r#"{{"execute":"migrate","arguments":{{"uri":"file:{}"}}}}"#, other.display()));
                     if durability == Durability::Disk {
@@ -201,6 +202,12 @@ impl Qemu {
         qemu.ask(r#"{"execute":"stop"}"#);
         qemu.ask(r#"{"execute":"migrate-set-parameters","arguments":{"max-bandwidth":1099511627776}}"#);
         qemu
+    }
+
+    /// Has the guest stand, as one that has not been migrated: QEMU migrates no guest twice that has not run in between.
+    fn stand(&mut self) {
+        self.ask(r#"{"execute":"cont"}"#);
+        self.ask(r#"{"execute":"stop"}"#);
     }
 
     /// Asks, and gives the answer; events in between are dropped.
