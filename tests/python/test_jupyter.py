@@ -17,6 +17,7 @@ from spapr import MachineConfig
 from spapr.jupyter import chart, heatmap
 from spapr.jupyter.chart import Line, Panel
 from spapr.jupyter.page import card
+from spapr.matrix.results import Results, Row
 from spapr.pytest_plugin import MachineFactory
 
 EVIL = '<script>alert(1)</script>&"<b>'
@@ -47,6 +48,9 @@ def shown(vm: spapr.Machine) -> list[Any]:
     old = MachineConfig(ruleset="qemu-2.11", machine="pseries-2.11", smp="8,cores=2,threads=4", caps={"htm": "off"})
     things += [spapr.check(old.replace(host="kvm-hv/power8"), old.replace(host="kvm-hv/power9", cpu="power9")), spapr.check(old, old)]
     things += [spapr.HOSTS, matrix, verdicts, verdicts.pivot(rows=["source_host", "dest_host"], cols=["threads", "vsmt"])]
+    row: dict[str, Any] = {"key": "k", "values": {}, "predicted_reasons": [], "reasons": [], "downtime": None, "total_time": None, "seconds": 0.1, "host": "here", "consoles": {}}
+    made = [Row(cell=n, predicted="migrates", verdict=verdict, problem="gone", **row) for n, verdict in enumerate(("migrates", "failed", "refused"))]
+    things += [Results(made, seconds=1.0), Results(made[:1])]
     return things
 
 
@@ -122,7 +126,7 @@ def test_in_a_browser(looked_at: spapr.Machine, spapr_results: Path, theme: str)
     cards = "\n".join(f'<div style="margin:14px 0">{it}</div>' for it in html)
     flag = "true" if theme == "light" else "false"
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>spapr</title><body data-jp-theme-light="{flag}" style="margin:16px;background:{"#fff" if theme == "light" else "#111"}">{cards}</body></html>'
-    browser.check(browser.look(page, spapr_results, f"displays-{theme}"), cards=20)
+    browser.check(browser.look(page, spapr_results, f"displays-{theme}"), cards=22)
 
 
 def test_the_browser_finds_what_is_wrong(spapr_results: Path) -> None:

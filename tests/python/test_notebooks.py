@@ -51,4 +51,4 @@ def test_runs_and_can_be_read(path: Path, spapr_results: Path) -> None:
     for theme in ("light", "dark"):
         page = spapr_results / f"{path.stem}-{theme}.raw.html"
         run("--to", "html", "--theme", theme, done, "--output", page)
-        browser.check(browser.look(page.read_text(), spapr_results, f"{path.stem}-{theme}", width=1100, height=4200), cards)
+        browser.check(browser.look(page.read_text(), spapr_results, f"{path.stem}-{theme}", width=1100, height=5600), cards)

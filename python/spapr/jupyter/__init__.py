@@ -13,9 +13,9 @@ from spapr.jupyter.cards import config_card, console_card, cpu_card, explanation
 from spapr.jupyter.migrations import migration_card
 from spapr.jupyter.page import card, standalone
 from spapr.jupyter.tree import node_card
-from spapr.jupyter.verdicts import hosts_card, matrix_card, verdict_card, verdicts_card
+from spapr.jupyter.verdicts import hosts_card, matrix_card, results_card, verdict_card, verdicts_card
 
-__all__ = ["Bundle", "config", "console", "cpu", "explanation", "hosts", "listing", "machine", "matrix", "migration", "node", "verdict", "verdicts"]
+__all__ = ["Bundle", "config", "console", "cpu", "explanation", "hosts", "listing", "machine", "matrix", "migration", "node", "results", "verdict", "verdicts"]
 
 Bundle = dict[str, str]
 
@@ -85,3 +85,8 @@ def hosts(it: Any) -> Bundle:
 def migration(it: Any) -> Bundle:
     """How a migration goes, or went."""
     return _bundle(str(it), *migration_card(it))
+
+
+def results(it: Any) -> Bundle:
+    """What came of the cells of a matrix that were carried out."""
+    return _bundle(repr(it), results_card(it))

@@ -72,7 +72,7 @@ def _spread(points: list[MigrationInfo]) -> list[MigrationInfo]:
 
 def _series(info: MigrationInfo) -> tuple[list[float], list[float], list[float], list[float]]:
     """Seconds; MiB still to send; MiB a second sent since the point before; MiB a second changed."""
-    points = _spread([*(point for point in info.history if point.status != "setup"), info])
+    points = _spread([*(point for point in info.history if point.ram.transferred), info])
     seconds = [point.total_time / 1000 for point in points]
     left = [point.ram.remaining / _MIB for point in points]
     sent = [0.0]

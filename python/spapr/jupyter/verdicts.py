@@ -11,10 +11,11 @@ from spapr.jupyter.page import details, escape, head, pill
 if TYPE_CHECKING:
     from spapr.hosts import HostProfile
     from spapr.matrix.core import Matrix
+    from spapr.matrix.results import Results
     from spapr.matrix.verdicts import Verdicts
     from spapr.verdict import Reason, Verdict
 
-__all__ = ["KINDS", "hosts_card", "matrix_card", "verdict_card", "verdicts_card"]
+__all__ = ["KINDS", "hosts_card", "matrix_card", "results_card", "verdict_card", "verdicts_card"]
 
 _COLOURS = {"sp-good": "ok", "sp-odd": "warn", "sp-poor": "bad", "sp-none": "dim"}
 KINDS = {verdict: (_COLOURS[style], sign) for verdict, (style, sign) in heatmap.KINDS.items()}
@@ -74,15 +75,30 @@ def hosts_card(hosts: Mapping[str, HostProfile]) -> str:
 
 def verdicts_card(it: Verdicts) -> str:
     """How many cells have which verdict, and for which reasons."""
-    counts = {verdict: n for verdict, n in it.counts().items() if n}
-    most = max(counts.values(), default=1)
-    html = head("Verdicts", f"{len(it):,} cells")
-    html += _table(("Verdict", "Cells", ""), ((_mark(verdict), f"{n:,}", _bar(n / most, verdict)) for verdict, n in counts.items()))
+    html = head("Verdicts", f"{len(it):,} cells") + _counted(it.counts())
     reasons = it.reasons()
     if reasons:
         lines = ((f'<span class="mono">{escape(code)}</span>', f"{n:,}") for code, n in reasons.items())
         html += details(f"Reasons ({len(reasons)})", _table(("Reason", "Cells"), lines))
     return html + '<div class="dim">As a picture: <span class="mono">.pivot(rows=[…], cols=[…])</span></div>'
+
+
+def results_card(it: Results) -> str:
+    """What came of the cells that were carried out, and which of them came out otherwise than predicted."""
+    wrong = it.disagreements()
+    badge = pill(f"{len(wrong):,} otherwise than predicted", "bad", "✕") if wrong else pill("as predicted", "ok", "✓")
+    about = f"{len(it):,} cells{f' in {it.seconds:.1f} s' if it.seconds is not None else ''}"
+    html = head("Carried out", about, badge) + _counted(it.counts())
+    if wrong:
+        lines = ((f'<span class="mono">{row.cell}</span>', _mark(row.predicted), _mark(row.verdict), escape(row.problem)) for row in wrong[:20])
+        html += _table(("Cell", "Predicted", "Came out", ""), lines)
+    return html
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    shown = {verdict: n for verdict, n in counts.items() if n}
+    most = max(shown.values(), default=1)
+    return _table(("Verdict", "Cells", ""), ((_mark(verdict), f"{n:,}", _bar(n / most, verdict)) for verdict, n in shown.items()))
 
 
 def _mark(verdict: str) -> str:

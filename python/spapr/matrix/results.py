@@ -199,10 +199,10 @@ class Results(Sequence[Row]):
         wrong = len(self.disagreements())
         return f"<spapr.matrix.Results of {len(self)} cells: {counts or 'none'}; {wrong or 'none'} otherwise than predicted>"
 
-    def _repr_html_(self) -> str:
-        from spapr.matrix.report import counts_table
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from spapr import jupyter
 
-        return counts_table(self.counts())
+        return jupyter.results(self)
 
 
 def read_journal(path: Path) -> dict[str, Row]:
