@@ -35,18 +35,8 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/.fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-mkdir -p "$work/sources.list.d" "$work/lists/partial" "$work/archives/partial"
-touch "$work/sources.list"
-for file in /etc/apt/sources.list.d/*.sources; do
-    [ -f "$file" ] || continue
-    # The first stanza is the release's; security updates, in a later one, have no backports.
-    awk 'BEGIN { RS = "" } NR == 1' "$file" | sed "s/^Suites:.*/Suites: $codename $codename-backports/" >"$work/sources.list.d/$(basename "$file")"
-    break
-done
-if [ -s /etc/apt/sources.list ]; then
-    line=$(grep -E "^deb .* $codename " /etc/apt/sources.list | head -n 1)
-    printf '%s\n%s\n' "$line" "$(echo "$line" | sed "s/ $codename / $codename-backports /")" >"$work/sources.list"
-fi
+. "$(dirname "$0")/apt-sources.sh"
+own_sources "$work" "$codename" "$codename-backports"
 apt() {
     DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts="$work/sources.list.d" \
         -o Dir::State::Lists="$work/lists" -o Dir::Cache::Archives="$work/archives" -o APT::Sandbox::User="$(id -un)" "$@"

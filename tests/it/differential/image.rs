@@ -10,6 +10,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 const TEXT: u64 = 0x10_0000;
 const DATA: u64 = 0x80_0000;
@@ -153,7 +155,9 @@ pub fn run(qemu: &str, cases: &[Case]) -> Vec<Outcome> {
 
 /// One process: what it wrote, and how it died if it did.
 fn once(qemu: &str, cases: &[Case]) -> (Vec<u8>, Option<String>) {
-    let dir = std::env::temp_dir().join(format!("spapr-diff-{}", std::process::id()));
+    // Tests of several accelerators run at once.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let dir = std::env::temp_dir().join(format!("spapr-diff-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed)));
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("cases");
     let mut file = std::fs::File::create(&path).unwrap();
