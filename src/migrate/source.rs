@@ -270,6 +270,8 @@ impl Source<'_> {
         self.handle.board().precopy_bytes = bytes;
         let at = Instant::now();
         let ran = self.subject.stop()?;
+        // The guest's clock has just been stopped.
+        let stood = Instant::now();
         self.stopped = Some(ran);
         self.handle.board().status = Status::Device;
         self.announce()?;
@@ -296,7 +298,7 @@ impl Source<'_> {
         }
         let sent = self.bytes();
         self.handle.board().downtime_bytes = sent - bytes;
-        self.hand_over(at, ran)
+        self.hand_over(at, stood, ran)
     }
 
     /// Tells the destination which pages of RAM follow the guest, and keeps them out of this round.
@@ -391,10 +393,10 @@ impl Source<'_> {
     }
 
     /// The one moment that cannot be taken back.
-    fn hand_over(&mut self, at: Instant, ran: Ran) -> Done<()> {
+    fn hand_over(&mut self, at: Instant, stood: Instant, ran: Ran) -> Done<()> {
         self.handle.stop.commit()?;
         self.phase(Phase::Go);
-        let go = Go { stopped_for: at.elapsed(), run: ran == Ran::Yes }.write();
+        let go = Go { stopped_for: stood.elapsed(), run: ran == Ran::Yes }.write();
         let before = self.control().bytes();
         if let Err(broken) = self.control().send(Kind::Go, &go) {
             // Less than all of it cannot have been understood.

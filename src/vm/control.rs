@@ -213,10 +213,14 @@ impl Control {
         self.get().want
     }
 
-    /// Blocks while the machine is not to run. `false`: the thread is to end.
-    pub(super) fn wait_to_run(&self) -> bool {
+    /// Blocks while the machine is not to run. `false`: the thread is to end. The last one that parks stops the clock: while any vCPU is in guest code, all
+    /// must read the same time.
+    pub(super) fn wait_to_run(&self, clock: &VirtualClock) -> bool {
         let mut i = self.get();
         i.active -= 1;
+        if i.active == 0 && i.want != Want::Run && !i.reset {
+            clock.stop();
+        }
         self.changed.notify_all();
         while i.want == Want::Pause || (i.holds > 0 && i.want == Want::Run) {
             i = self.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -372,7 +376,9 @@ impl Control {
         }
         i.want = Want::Pause;
         (i.status, i.reason) = (Status::Paused, StopReason::User);
-        clock.stop();
+        if i.active == 0 {
+            clock.stop();
+        }
         drop(i);
         self.changed.notify_all();
         Ok(Some(Ran::Yes))
@@ -468,8 +474,10 @@ impl Shared {
             i.want = Want::Pause;
             i.status = status;
             i.reason = reason;
-            // Guest time stands still from here on, whoever asked for the stop.
-            self.clock.stop();
+            // Else guest time stands still when the last vCPU has parked.
+            if i.active == 0 {
+                self.clock.stop();
+            }
         }
         drop(i);
         self.kick();

@@ -67,7 +67,7 @@ fn guarded(shared: &Shared, run: impl FnOnce(&Shared)) {
 impl Shared {
     fn vcpu_thread(&self, cpu: CpuIndex) {
         let mut rested = 0;
-        while self.control.wait_to_run() {
+        while self.control.wait_to_run(&self.clock) {
             while self.control.want() == Want::Run {
                 self.signals[cpu.0 as usize].lower(signal::KICK);
                 if self.control.want() != Want::Run {
