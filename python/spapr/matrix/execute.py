@@ -109,7 +109,8 @@ class _threads:
     def __enter__(self) -> Executor:
         if self.given is not None:
             return self.given
-        self.own = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="spapr-matrix")
+        # Two for each processor: a cell also waits, for its guest and for both ends of its migration.
+        self.own = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="spapr-matrix")
         return self.own
 
     def __exit__(self, *_: object) -> None:
