@@ -373,7 +373,7 @@ class MachineConfig:
     resize_hpt: str | None = None
     """Resizing of the hash page table: `enabled`, `disabled`, `required`; None: the machine version's."""
     accel: str = "auto"
-    """What runs the guest: `kvm`, `tcg`, `interp`; `auto`: KVM where it can run the machine, else the interpreter."""
+    """What runs the guest: `kvm`, `tcg`, `interp`; `auto`: KVM where it can run the machine, else the translator, and the interpreter on hosts for which there is none."""
     kernel: str | None = None
     """An ELF file for 64-bit PowerPC."""
     kernel_addr: int | None = None

@@ -33,7 +33,7 @@ HELP = """usage: python -m spapr run [OPTION VALUE]…     options are QEMU's; o
   -m            memory in MiB, or 2G[,maxmem=…]
   -numa         node,nodeid=0,cpus=0-7,memdev=m0   (with -object memory-backend-ram,id=m0,size=1G)
   -kernel, -initrd, -append, -name, -uuid, -rtc, -device spapr-vty
-  -accel        kvm, tcg or interp (auto: kvm where it can run the machine, else interp)
+  -accel        kvm, tcg or interp (auto: kvm where it can run the machine, else tcg)
 and spapr's own:
   -timeout      seconds until the guest must have powered off
   -quiet        no line about the machine at the start and the end

@@ -10,7 +10,7 @@ use crate::spapr::spec::check_on;
 use crate::vm::kvm;
 
 /// The machine, checked for the host that its accelerator runs on, and that accelerator. `auto` is KVM where it can run this machine, else the
-/// interpreter; what it came to, and why, is in the log.
+/// translator, and the interpreter on hosts for which there is none; what it came to, and why, is in the log.
 pub fn settle(accel: &str, settings: &Settings) -> Result<(AccelKind, MachineSpec), Error> {
     match accel {
         "kvm" => Ok((AccelKind::Kvm, check_here(settings, kvm::this_host()?)?)),
@@ -20,8 +20,9 @@ pub fn settle(accel: &str, settings: &Settings) -> Result<(AccelKind, MachineSpe
                 Ok((AccelKind::Kvm, spec))
             }
             Err(why) => {
-                log::info!(target: "spapr.vm", "accel=\"auto\" is interp here; {why}");
-                Ok((AccelKind::Interp, check(settings)?))
+                let kind = AccelKind::software();
+                log::info!(target: "spapr.vm", "accel=\"auto\" is {} here; {why}", kind.name());
+                Ok((kind, check(settings)?))
             }
         },
         name => {
