@@ -170,12 +170,16 @@ fn a_guest_moves_before_its_memory() {
     let mut g = Guest::booted(&s);
     g.ask("dirty start 20000 64");
     let options = MigrateOptions { postcopy_after: Some(0), downtime: Duration::ZERO, ..MigrateOptions::default() };
-    let to = incoming(&s);
-    let (sent, received) = g.vm.migrate_to(&to, 2, &options, &Handle::new(Some(PATIENCE)));
-    assert!(sent.unwrap().postcopy_bytes > 0);
-    received.unwrap();
-    let old = std::mem::replace(&mut g, Guest { vm: to, seen: 0 });
-    assert_eq!(old.vm.status().0, Status::PostMigrate);
+    // On a busy host the guest may have written nothing between two looks: then there is nothing to follow, and it moves once more.
+    let followed = (0..50).any(|_| {
+        let to = incoming(&s);
+        let (sent, received) = g.vm.migrate_to(&to, 2, &options, &Handle::new(Some(PATIENCE)));
+        received.unwrap();
+        let old = std::mem::replace(&mut g, Guest { vm: to, seen: 0 });
+        assert_eq!(old.vm.status().0, Status::PostMigrate);
+        sent.unwrap().postcopy_bytes > 0
+    });
+    assert!(followed);
     g.ask("ids");
     assert!(g.ask("dirty").contains("running=1"));
 }
