@@ -7,6 +7,7 @@
 //! entries of the hash tables are the caller's to move ([`Vm::memory`], [`Vm::hash_tables`]), because a fork shares them, a checkpoint reads them from a file
 //! and a migration sends them while the guest still runs.
 
+use crate::accel::AccelKind;
 use crate::accel::Exit;
 use crate::cpu::CpuState;
 use crate::cpu::saved::SavedCpu;
@@ -269,6 +270,13 @@ impl Shared {
     /// # Errors
     /// It runs.
     pub(super) fn settle(&self, doing: &str) -> Result<Hold<'_>> {
+        if self.options.accel == AccelKind::Kvm {
+            return Err(Error::Snapshot {
+                doing: doing.into(),
+                problem: "the kernel keeps this guest's page tables and interrupts, and they are not fetched from it yet".into(),
+                hint: "use accel=\"tcg\" or accel=\"interp\" for a machine that is to be saved, forked or moved".into(),
+            });
+        }
         if self.memory.lacks_pages() {
             return Err(Error::Snapshot {
                 doing: doing.into(),
