@@ -60,6 +60,7 @@ pub const ROWS: &[Row] = &[
     float("dp-matmul", 150),
     float("saxpy", 5000),
     float("div-sqrt", 4000),
+    Row { name: "div-sqrt-chain", rounds: 2000, target: None, group: Group::Float },
     system("memcpy", 60),
     system("getppid", 500),
     system("pipe", 60),

@@ -34,6 +34,27 @@ pub enum AccelKind {
     Kvm,
 }
 
+/// How the translator computes floating-point instructions. Results and FPSCR are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fp {
+    /// By the interpreter's functions, in integers.
+    Exact,
+    /// By the host's floating-point unit, as far as it can.
+    #[default]
+    Host,
+}
+
+impl Fp {
+    /// The choice of this name.
+    pub fn by_name(name: &str) -> Option<Fp> {
+        match name {
+            "exact" => Some(Fp::Exact),
+            "host" => Some(Fp::Host),
+            _ => None,
+        }
+    }
+}
+
 /// Why a vCPU stopped running guest code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {

@@ -1,6 +1,7 @@
 //! What a vCPU is made of, whichever accelerator runs it.
 
 use crate::accel::AccelKind;
+use crate::accel::Fp;
 use crate::accel::Vcpu;
 use crate::accel::interp::Interp;
 use crate::accel::kvm;
@@ -74,26 +75,26 @@ impl AccelKind {
         }
     }
 
-    /// A vCPU of this accelerator, with all registers zero.
+    /// A vCPU of this accelerator, with all registers zero; `fp` is the translator's.
     ///
     /// # Errors
     /// This host cannot run it, or gives no memory for it.
     ///
     /// # Panics
     /// For KVM, whose vCPUs are made by their virtual machine ([`crate::accel::kvm::KvmVm::vcpu`]).
-    pub fn create(self, parts: Parts) -> Result<Box<dyn Vcpu>> {
+    pub fn create(self, parts: Parts, fp: Fp) -> Result<Box<dyn Vcpu>> {
         match self {
             AccelKind::Interp => Ok(Box::new(Interp::new(parts))),
-            AccelKind::Tcg => tcg(parts),
+            AccelKind::Tcg => tcg(parts, fp),
             AccelKind::Kvm => unreachable!("KVM's vCPUs are made by their virtual machine"),
         }
     }
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn tcg(parts: Parts) -> Result<Box<dyn Vcpu>> {
+fn tcg(parts: Parts, fp: Fp) -> Result<Box<dyn Vcpu>> {
     use crate::accel::tcg;
-    Ok(Box::new(tcg::Tcg::new(parts, tcg::Options::default())?))
+    Ok(Box::new(tcg::Tcg::new(parts, tcg::Options { fp, ..tcg::Options::default() })?))
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -102,7 +103,7 @@ fn tcg_refusal() -> Option<Error> {
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn tcg(_: Parts) -> Result<Box<dyn Vcpu>> {
+fn tcg(_: Parts, _: Fp) -> Result<Box<dyn Vcpu>> {
     Err(tcg_refusal().expect("there is no translator for this host"))
 }
 

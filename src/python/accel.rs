@@ -1,6 +1,7 @@
 //! Which accelerator runs a machine, and the host that this makes of where we are.
 
 use crate::accel::AccelKind;
+use crate::accel::Fp;
 use crate::error::Error;
 use crate::spapr::host::HostProfile;
 use crate::spapr::spec::MachineSpec;
@@ -8,6 +9,16 @@ use crate::spapr::spec::Settings;
 use crate::spapr::spec::check;
 use crate::spapr::spec::check_on;
 use crate::vm::kvm;
+
+/// Takes an accelerator's options off its name: `tcg,fp=exact`.
+pub fn options(accel: &str) -> Result<(&str, Fp), Error> {
+    let Some((name, options)) = accel.split_once(',') else { return Ok((accel, Fp::default())) };
+    let fp = options.strip_prefix("fp=").and_then(Fp::by_name).filter(|_| name == "tcg").ok_or_else(|| {
+        let problem = format!("{name} has no option {options:?}");
+        Error::config("accel", problem, "use accel=\"tcg,fp=exact\", \"tcg,fp=host\", or the accelerator's name alone")
+    })?;
+    Ok((name, fp))
+}
 
 /// The machine, checked for the host that its accelerator runs on, and that accelerator. `auto` is KVM where it can run this machine, else the
 /// translator, and the interpreter on hosts for which there is none; what it came to, and why, is in the log.

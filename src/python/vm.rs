@@ -14,6 +14,7 @@ use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
 use pyo3::types::PyDict;
 
+use crate::python::accel::options;
 use crate::python::accel::settle;
 use crate::python::config::PyConfig;
 use crate::python::cpu::Cpu;
@@ -79,8 +80,9 @@ impl Vm {
         let name = config.accel.clone();
         let settings = Settings::from(config);
         let vm = py.detach(|| {
-            let (accel, spec) = settle(&name, &settings)?;
-            crate::vm::Vm::new(spec, Options { accel, ..Options::default() })
+            let (name, fp) = options(&name)?;
+            let (accel, spec) = settle(name, &settings)?;
+            crate::vm::Vm::new(spec, Options { accel, fp, ..Options::default() })
         })?;
         Ok(Vm(Held::new(vm)))
     }

@@ -29,6 +29,7 @@ pub use snapshot::Snapshot;
 pub use crate::spapr::firmware::Firmware;
 
 use crate::accel::AccelKind;
+use crate::accel::Fp;
 use crate::accel::Parts;
 use crate::accel::Vcpu;
 use crate::clock::VirtualClock;
@@ -61,13 +62,15 @@ use std::time::Duration;
 pub struct Options {
     /// What runs guest code.
     pub accel: AccelKind,
+    /// How the translator computes floating point.
+    pub fp: Fp,
     /// How the guest is entered.
     pub firmware: Firmware,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { accel: AccelKind::software(), firmware: Firmware::Both }
+        Options { accel: AccelKind::software(), fp: Fp::default(), firmware: Firmware::Both }
     }
 }
 
@@ -369,7 +372,7 @@ impl Shared {
             };
             let vcpu: Box<dyn Vcpu> = match &kvm {
                 Some(kvm) => Box::new(kvm.vcpu(parts)?),
-                None => options.accel.create(parts)?,
+                None => options.accel.create(parts, options.fp)?,
             };
             Ok(Mutex::new(Slot { vcpu, halt: Halt::Stopped }))
         });

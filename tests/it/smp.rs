@@ -46,7 +46,10 @@ impl Smp {
             .enumerate()
             .map(|(k, (at, registers, count))| {
                 let parts = Parts::lone(cpu_model::by_name("power9_v2.2").unwrap(), self.partition.clone());
-                let mut vcpu = self.kind.create(Parts { index: CpuIndex(k as u32), id: VcpuId(k as u32), ..parts }).unwrap();
+                let mut vcpu = self
+                    .kind
+                    .create(Parts { index: CpuIndex(k as u32), id: VcpuId(k as u32), ..parts }, spapr::accel::Fp::default())
+                    .unwrap();
                 let s = vcpu.state_mut();
                 s.msr = Msr(Msr::SF);
                 (s.nip, s.ctr, s.dec_expiry) = (at, count, i64::MAX as u64);

@@ -24,6 +24,7 @@ PROGRAMS = {
     "dp-matmul": 3,
     "saxpy": 20,
     "div-sqrt": 20,
+    "div-sqrt-chain": 20,
     "memcpy": 3,
     "getppid": 3,
     "pipe": 3,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from accel import accelerators
 from linux import Linux
 
 import spapr
@@ -85,9 +86,10 @@ ROWS = [
 ]
 
 
+@pytest.mark.parametrize("accel", accelerators())
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_boots_works_and_powers_off(row: Row) -> None:
-    with Linux(row.append, **row.settings) as guest:
+def test_boots_works_and_powers_off(row: Row, accel: str) -> None:
+    with Linux(row.append, accel=accel, **row.settings) as guest:
         for pattern in row.log:
             assert re.search(pattern, guest.log), f"{pattern!r} is not in the log"
         cpuinfo = guest.shell("cat /proc/cpuinfo")

@@ -115,6 +115,17 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) tried_at: u64,
     /// The site that is being looked up for.
     pub(in crate::accel) site: u64,
+    /// The last floating-point instructions whose part of FPSCR is not computed yet: see `accel::tcg::fp`. Byte 0 what it computes, byte 1 FPCC of a comparison
+    /// after it, byte 2 the integer of a conversion after it.
+    pub(in crate::accel) last: u32,
+    /// The operands of byte 0 of `last`.
+    pub(in crate::accel) operands: [u64; 3],
+    /// The operand of byte 2 of `last`.
+    pub(in crate::accel) converted: u64,
+    /// Floating-point templates are wanted.
+    pub(in crate::accel) host_fp: bool,
+    /// What vector templates need in storage.
+    pub(in crate::accel) constants: [[u64; 2]; 10],
     /// Instructions executed by their interpreter functions.
     pub(in crate::accel) steps: u64,
     /// Those by function: address and count, found by hashing; a power of two of entries.

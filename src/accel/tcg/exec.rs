@@ -9,6 +9,7 @@ use crate::accel::interp::Run;
 use crate::accel::interp::Trap;
 use crate::accel::interp::core::FAR_BRANCH;
 use crate::accel::interp::core::NO_BRANCH;
+use crate::accel::tcg::fp;
 use crate::cpu::state::Reservation;
 use crate::isa::Insn;
 use crate::isa::spr;
@@ -30,9 +31,34 @@ pub const INDIRECT: u32 = 4;
 /// From here on: the number of a link that is not made yet.
 pub const LINK: u32 = 8;
 
+/// In `position` of [`step`]: the instruction may look at FPSCR.
+pub const FLOATS: u32 = 1 << 31;
+
 /// What `position` of [`step`] holds: offset in the page, and fuel to give back if the instruction fails.
 pub fn position(offset: u32, refund: u32) -> u32 {
     offset | (refund << 12)
+}
+
+/// Gives the fuel back.
+fn give_back(core: &mut Core, position: u32) {
+    core.words.fuel += i64::from((position & !FLOATS) >> 12);
+}
+
+/// MXCSR as translated code begins with: all exceptions masked, to nearest, no flag.
+const MXCSR: u32 = 0x1f80;
+/// Clears the host's floating-point flags.
+fn clear_flags() {
+    let csr = MXCSR;
+    // SAFETY: the control bits are those that every Rust function runs with; flags may be changed.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const csr, options(nostack, readonly)) };
+}
+
+/// MXCSR, with the flags since [`clear_flags`].
+fn mxcsr() -> u32 {
+    let mut csr = 0u32;
+    // SAFETY: stores four bytes to `csr`.
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut csr, options(nostack)) };
+    csr
 }
 
 /// Executes the translated code at `code` until it comes back; says why it did.
@@ -42,8 +68,10 @@ pub fn enter(core: &mut Core, enter: usize, code: usize) -> u32 {
     // SAFETY: the stub has this type: it saves what the C calling convention wants saved, and touches the vCPU (at the distances that were computed by
     // `offset_of!`), RAM through TLB entries and its own stack.
     let enter: extern "C" fn(*mut Core, usize) -> u32 = unsafe { std::mem::transmute(enter) };
+    clear_flags();
     let why = enter(core, code);
     settle(core);
+    fp::settle(core, mxcsr());
     if let Some(panic) = core.words.panic.take() {
         resume_unwind(panic);
     }
@@ -96,18 +124,22 @@ pub unsafe extern "C" fn step(core: *mut Core, position: u32, run: usize, insn: 
     let insn = Insn(insn);
     let done = catch_unwind(AssertUnwindSafe(|| {
         settle(core);
+        if position & FLOATS != 0 {
+            fp::settle(core, mxcsr());
+            clear_flags();
+        }
         core.cia = core.words.page + u64::from(position & 0xfff);
         core.nip = core.cia.wrapping_add(insn.len());
         run(core, insn)
     }));
     match done {
         Ok(Ok(())) if std::mem::take(&mut core.code_changed) => {
-            core.words.fuel += i64::from(position >> 12);
+            give_back(core, position);
             LOOK
         }
         Ok(Ok(())) => 0,
         Ok(Err(trap)) => {
-            core.words.fuel += i64::from(position >> 12);
+            give_back(core, position);
             match trap {
                 Trap::Interrupt => INTERRUPT,
                 Trap::Exit => EXIT,
@@ -132,7 +164,7 @@ pub unsafe extern "C" fn stored(core: *mut Core, position: u32, flag: u64) -> u3
     if !memory.stored(Ra(page << crate::memory::FLAG_SHIFT), 1) {
         return 0;
     }
-    core.words.fuel += i64::from(position >> 12);
+    give_back(core, position);
     core.nip = core.words.page + u64::from(position & 0xfff) + 4;
     LOOK
 }

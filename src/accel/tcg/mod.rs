@@ -27,8 +27,10 @@ mod buffer;
 mod cache;
 mod emit;
 mod exec;
+mod fp;
 
 use crate::accel::Exit;
+use crate::accel::Fp;
 use crate::accel::Parts;
 use crate::accel::Reply;
 use crate::accel::Vcpu;
@@ -58,13 +60,15 @@ const BUFFER_LEAST: usize = 256 << 10;
 pub struct Options {
     /// Bytes of code that a vCPU keeps; when they are full, all is translated anew.
     pub buffer: usize,
+    /// How floating-point instructions are computed.
+    pub fp: Fp,
     /// Instructions of a block at most: with 1, a test of single instructions sees each of them translated.
     pub longest: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { buffer: BUFFER_BYTES, longest: cache::BLOCK_MAX }
+        Options { buffer: BUFFER_BYTES, fp: Fp::default(), longest: cache::BLOCK_MAX }
     }
 }
 
@@ -97,6 +101,7 @@ pub fn refusal() -> Option<Error> {
     let has = [
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),
         ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
         ("lzcnt", std::arch::is_x86_feature_detected!("lzcnt")),
         ("movbe", std::arch::is_x86_feature_detected!("movbe")),
         ("popcnt", std::arch::is_x86_feature_detected!("popcnt")),
@@ -139,6 +144,8 @@ impl Tcg {
             translator: Translator { cache: Cache::new(buffer, options.longest), counts: Counts::default() },
         };
         let c = &mut tcg.interp.core;
+        c.words.constants = fp::CONSTANTS;
+        c.words.host_fp = options.fp == Fp::Host;
         c.words.jumps = tcg.translator.cache.jumps();
         c.words.flags = (c.tlb.memory.flags().as_ptr() as u64).wrapping_sub(c.tlb.memory.base() as u64 >> crate::memory::FLAG_SHIFT);
         Ok(tcg)

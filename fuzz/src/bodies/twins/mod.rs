@@ -12,6 +12,8 @@ use super::input::Input;
 use program::Program;
 use spapr::accel::AccelKind;
 #[cfg(target_arch = "x86_64")]
+use spapr::accel::Fp;
+#[cfg(target_arch = "x86_64")]
 use spapr::accel::tcg::Options;
 #[cfg(target_arch = "x86_64")]
 use spapr::accel::tcg::Tcg;
@@ -32,13 +34,19 @@ pub struct Candidate {
 pub const CANDIDATES: &[Candidate] = &[
     Candidate { name: "interpreter, a few instructions at a time", make: || World::new(AccelKind::Interp), step: 7 },
     #[cfg(target_arch = "x86_64")]
+    Candidate {
+        name: "translator, an instruction a block",
+        make: || translating(Options { longest: 1, ..Options::default() }),
+        step: BUDGET,
+    },
+    #[cfg(target_arch = "x86_64")]
     Candidate { name: "translator", make: || World::new(AccelKind::Tcg), step: BUDGET },
     #[cfg(target_arch = "x86_64")]
     Candidate { name: "translator, some instructions at a time", make: || World::new(AccelKind::Tcg), step: 23 },
     #[cfg(target_arch = "x86_64")]
     Candidate {
-        name: "translator, an instruction a block",
-        make: || translating(Options { longest: 1, ..Options::default() }),
+        name: "translator, floating point by functions",
+        make: || translating(Options { fp: Fp::Exact, ..Options::default() }),
         step: BUDGET,
     },
     #[cfg(target_arch = "x86_64")]

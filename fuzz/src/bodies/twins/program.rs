@@ -221,7 +221,8 @@ impl Program {
         let flags = [
             u64::from(input.u32()),
             input.u64() & 0xe00c_007f,
-            u64::from(input.u8() & 3) | if input.u8() & 7 == 0 { input.u64() & 0xff_ffff_ffff } else { 0 },
+            // Mostly to nearest and without exceptions, as programs have it.
+            [0, 0, 0, 1, 2, 3, 0, 0][usize::from(input.u8() & 7)] | if input.u8() & 7 == 0 { input.u64() & 0xff_ffff_ffff } else { 0 },
             u64::from(input.u8() & 1),
         ];
         let mut target = || if input.u8() & 3 == 0 { input.number() } else { one(input, &entries) };
@@ -245,8 +246,7 @@ fn pointer(input: &mut Input<'_>) -> u64 {
         16..=20 => world::CODE + ((page % world::CODE_PAGES) << 12),
         21..=24 => world::LARGE + world::DATA + (page << 12),
         25..=26 => world::LARGE + world::CODE + ((page % world::CODE_PAGES) << 12),
-        27..=28 => world::RAM - 0x1000,
-        29 => world::TREE + 0x2_2000,
+        27..=29 => world::RAM - 0x1000,
         _ => return input.number(),
     };
     (base + in_page) | kernel

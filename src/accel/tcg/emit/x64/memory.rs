@@ -58,11 +58,13 @@ pub enum Ea {
     X,
 }
 
-fn d(i: Insn) -> Ea {
+/// A D-form address.
+pub fn d(i: Insn) -> Ea {
     Ea::D(i.si() as i32)
 }
 
-fn ds(i: Insn) -> Ea {
+/// A DS-form address.
+pub fn ds(i: Insn) -> Ea {
     Ea::D(i.ds() as i32)
 }
 

@@ -25,6 +25,8 @@ mod atomic;
 pub(in crate::accel::tcg) mod branch;
 mod carry;
 mod compare;
+mod float;
+mod float_memory;
 mod integer;
 mod lanes;
 mod memory;
@@ -32,6 +34,8 @@ mod moves;
 mod quad;
 mod rotate;
 pub(in crate::accel::tcg) mod stubs;
+mod vector_float;
+mod vsx;
 
 pub use stubs::Stubs;
 
@@ -44,6 +48,7 @@ use crate::cpu::Xer;
 use crate::isa::Insn;
 use crate::isa::Isa;
 use crate::isa::Row;
+use crate::isa::table::Facility;
 use dynasmrt::DynamicLabel;
 use dynasmrt::DynasmApi;
 use dynasmrt::DynasmLabelApi;
@@ -69,8 +74,8 @@ pub enum Form {
 /// The templates of every chapter, by mnemonic.
 #[rustfmt::skip] // Names in order.
 static CHAPTERS: &[&[(&str, Template)]] = &[
-    atomic::TEMPLATES, branch::TEMPLATES, carry::TEMPLATES, compare::TEMPLATES, integer::TEMPLATES, lanes::TEMPLATES, memory::TEMPLATES, moves::TEMPLATES, quad::TEMPLATES,
-    rotate::TEMPLATES,
+    atomic::TEMPLATES, branch::TEMPLATES, carry::TEMPLATES, compare::TEMPLATES, float::TEMPLATES, float_memory::TEMPLATES, integer::TEMPLATES,
+    lanes::TEMPLATES, memory::TEMPLATES, moves::TEMPLATES, quad::TEMPLATES, rotate::TEMPLATES, vector_float::TEMPLATES, vsx::TEMPLATES,
 ];
 
 /// The template of a row.
@@ -114,6 +119,11 @@ const LR: i32 = STATE + offset_of!(CpuState, lr) as i32;
 const CTR: i32 = STATE + offset_of!(CpuState, ctr) as i32;
 const NIP: i32 = STATE + offset_of!(CpuState, nip) as i32;
 const VSR: i32 = STATE + offset_of!(CpuState, vsr) as i32;
+const FPSCR: i32 = STATE + offset_of!(CpuState, fpscr) as i32;
+const LAST: i32 = offset_of!(Core, words.last) as i32 - BIAS as i32;
+const OPERANDS: i32 = offset_of!(Core, words.operands) as i32 - BIAS as i32;
+const CONVERTED: i32 = offset_of!(Core, words.converted) as i32 - BIAS as i32;
+const CONSTANTS: i32 = offset_of!(Core, words.constants) as i32 - BIAS as i32;
 const SPRS: i32 = STATE + offset_of!(CpuState, spr) as i32;
 const READ: i32 = offset_of!(Core, tlb.read) as i32 - BIAS as i32;
 const WRITE: i32 = offset_of!(Core, tlb.write) as i32 - BIAS as i32;
@@ -182,6 +192,10 @@ enum Cold {
     Side { from: DynamicLabel, index: usize, target: i64 },
     /// The site at `at` does not know the address in rax.
     Unknown { from: DynamicLabel, back: DynamicLabel, fallback: DynamicLabel, at: usize, look_up: usize },
+    /// A scalar result that is not normal: fine if it is zero for a good reason. See [`float::Zero`].
+    Zero(float::Zero),
+    /// The same for a vector. See [`vector_float::Zeros`].
+    Zeros(vector_float::Zeros),
     /// Asks for link `number`.
     Ask { from: DynamicLabel, number: usize },
 }
@@ -195,6 +209,8 @@ pub struct Emitter<'a> {
     /// Index of the instruction being emitted.
     index: usize,
     little_endian: bool,
+    /// Floating-point templates are wanted.
+    host_fp: bool,
     /// The edition has CA32.
     carry32: bool,
     core: &'a Core,
@@ -242,6 +258,7 @@ pub fn emit(c: &Core, stubs: &Stubs, place: Place, block: &[(u16, Decoded)]) -> 
         index: 0,
         little_endian: c.little_endian,
         core: c,
+        host_fp: c.words.host_fp,
         carry32: c.model.isa >= Isa::V3_0,
         cold: Vec::with_capacity(32),
         links: Vec::with_capacity(8),
@@ -307,6 +324,8 @@ impl Emitter<'_> {
         let mut k = 0;
         while k < self.cold.len() {
             match self.cold[k] {
+                Cold::Zero(z) => self.zero(z),
+                Cold::Zeros(z) => self.zeros(z),
                 Cold::Step { from, back, index } => {
                     self.index = index;
                     dynasm!(self.a ; =>from);
@@ -353,7 +372,8 @@ impl Emitter<'_> {
     /// Calls the interpreter's function of the present instruction.
     fn step(&mut self, then: Then) {
         let (slot, d) = &self.block[self.index];
-        let position = exec::position(u32::from(*slot) * 4, self.refund()) as i32;
+        let floats = if d.row.is_none_or(|r| r.facility != Facility::None) { exec::FLOATS } else { 0 };
+        let position = (exec::position(u32::from(*slot) * 4, self.refund()) | floats) as i32;
         let run = d.op.run as *const () as usize as i64;
         dynasm!(self.a ; mov eax, position ; mov rdx, QWORD run);
         if d.op.insn.is_prefixed() {
