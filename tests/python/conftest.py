@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ GUESTS = ROOT / "python" / "spapr" / "guests"
 def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("CI"):
         config.option.spapr_strict = True
+    # A shell's background job ignores Ctrl-C, and so would everything that the tests start and then interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def lacking(what: str) -> None:

@@ -82,7 +82,7 @@ def test_names_are_completed() -> None:
     for made, first in ((spapr.MachineConfig, "machine"), (spapr.Machine, "config")):
         parameters = inspect.signature(made).parameters
         assert next(iter(parameters)) == first
-        assert set(parameters) - {"config"} == {field.name for field in dataclasses.fields(spapr.MachineConfig)}
+        assert set(parameters) - {"config", "incoming"} == {field.name for field in dataclasses.fields(spapr.MachineConfig)}
     assert "machine: 'str' = 'pseries'" in str(inspect.signature(spapr.MachineConfig))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import warnings
 
@@ -65,9 +66,9 @@ def test_memory_is_what_was_written(image: MemoryImage) -> None:
     for address, data in image.pieces:
         assert address >= ends[-1]
         ends.append(address + len(data))
-    vm = blank()
-    image.write(vm)
-    assert image.read(vm) == image
+    with blank().fork() as vm:
+        image.write(vm)
+        assert image.read(vm) == image
 
 
 @few
@@ -90,14 +91,11 @@ def test_only_the_instructions_that_are_named() -> None:
         instructions(["addii"])
 
 
-_blank: list[spapr.Machine] = []
-
-
-def blank() -> spapr.Machine:
-    """A machine without a guest, made once."""
-    if not _blank:
-        _blank.append(spapr.Machine(memory="256M", cpu="power10"))
-    return _blank[0]
+@functools.cache
+def blank() -> spapr.Snapshot:
+    """A machine without a guest, to be forked: a program may write anywhere, and a reset leaves memory as it is."""
+    with spapr.Machine(memory="256M", cpu="power10") as vm:
+        return vm.snapshot("blank")
 
 
 # Whatever is done to a machine, its guest goes on from the same state, and finds itself whole at the end.
@@ -112,20 +110,19 @@ def test_the_same_program_does_the_same(program: list[Instruction], values: list
     code = b"".join(instruction.to_bytes() for instruction in program)
     ends = []
     for at_once in (False, True):
-        vm = blank()
-        vm.reset()
-        vm.ram.write(CODE, code)
-        cpu = vm.cpus[0]
-        cpu.nip = CODE
-        for n, value in enumerate(values):
-            cpu.set_gpr(n + 3, value)
-        before = vm.instructions
-        if at_once:
-            stop = vm.run(max_instructions=len(program), timeout=TIMEOUT)
-            assert stop.reason in ("instructions", "shutdown")
-        else:
-            vm.step(count=len(program))
-            # An access outside RAM is tried, answered by the machine, and tried again, and each try counts.
-            assume(vm.instructions - before == len(program))
-        ends.append((cpu.nip, cpu.gpr.tolist(), cpu.cr, cpu.xer, cpu.msr, cpu.vsr.tolist()))
+        with blank().fork() as vm:
+            vm.ram.write(CODE, code)
+            cpu = vm.cpus[0]
+            cpu.nip = CODE
+            for n, value in enumerate(values):
+                cpu.set_gpr(n + 3, value)
+            before = vm.instructions
+            if at_once:
+                stop = vm.run(max_instructions=len(program), timeout=TIMEOUT)
+                assert stop.reason in ("instructions", "shutdown")
+            else:
+                vm.step(count=len(program))
+                # An access outside RAM is tried, answered by the machine, and tried again, and each try counts.
+                assume(vm.instructions - before == len(program))
+            ends.append((cpu.nip, cpu.gpr.tolist(), cpu.cr, cpu.xer, cpu.msr, cpu.vsr.tolist()))
     assert ends[0] == ends[1]
