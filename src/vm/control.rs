@@ -470,7 +470,8 @@ impl Shared {
     /// Asks for a stop without waiting; the first reason wins.
     pub(super) fn stop(&self, status: Status, reason: StopReason) {
         let mut i = self.control.get();
-        if i.want == Want::Run {
+        // While the guest resets itself nothing is wanted to run, yet it would run on afterwards.
+        if i.want == Want::Run || (i.reset && i.want == Want::Pause && i.status == Status::Running) {
             i.want = Want::Pause;
             i.status = status;
             i.reason = reason;
@@ -487,7 +488,7 @@ impl Shared {
     pub(super) fn pause(&self) {
         self.stop(Status::Paused, StopReason::User);
         let mut i = self.control.get();
-        while i.active > 0 && i.want == Want::Pause {
+        while (i.active > 0 || i.reset) && i.want == Want::Pause {
             i = self.control.changed.wait(i).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
@@ -556,5 +557,31 @@ impl Shared {
     /// How many vCPU threads there are.
     pub(super) fn threads(&self) -> usize {
         self.control.threads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spapr::spec::Settings;
+    use crate::spapr::spec::check;
+    use crate::vm::Options;
+    use crate::vm::Vm;
+
+    #[test]
+    fn a_pause_during_the_guests_own_reset_is_not_lost() {
+        let caps = [("cfpc", "broken"), ("sbbc", "broken"), ("ibs", "broken")].map(|(n, v)| (n.into(), v.into())).to_vec();
+        let kernel = Some("python/spapr/guests/embedded-be.elf".into());
+        let settings = Settings { memory: 256 << 20, kernel, caps, ..Settings::default() };
+        let vm = Vm::new(check(&settings).unwrap(), Options::default()).unwrap();
+        for _ in 0..20 {
+            vm.resume().unwrap();
+            vm.shared.request_reset();
+            vm.pause();
+            let (status, reason) = vm.status();
+            assert_eq!((status, reason), (Status::Paused, StopReason::User));
+            assert!(!vm.shared.control.get().reset && vm.shared.control.want() == Want::Pause);
+        }
+        vm.close();
     }
 }
