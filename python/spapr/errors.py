@@ -148,7 +148,8 @@ class HostError(SpaprError, OSError):
     problem: str
     """What the host said."""
 
-    def __new__(cls, errno: int | None, problem: str, doing: str) -> HostError:
+    def __new__(cls, errno: int | None = None, problem: str = "", doing: str = "") -> HostError:
+        # Dask brings another way to pickle exceptions, which makes them without arguments and then gives them their attributes.
         kind = {_errno.ENOENT: _HostFileNotFound, _errno.EACCES: _HostPermission, _errno.EPERM: _HostPermission}
         return super().__new__(kind.get(errno or 0, cls) if cls is HostError else cls)
 

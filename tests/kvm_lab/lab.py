@@ -221,26 +221,25 @@ def boot(host: Host, kernel: pathlib.Path, initrd: pathlib.Path, echo: bool) -> 
     qemu = os.environ.get("SPAPR_QEMU_SYSTEM") or tool("qemu.sh", "system")
     command = [qemu, "-accel", "tcg,thread=multi", "-m", "2G", "-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none", "-no-reboot"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"console=hvc0 quiet panic=-1 {host.append}".strip(), *host.machine]
-    process = subprocess.Popen(["nice", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     console: list[str] = []
     junit: list[str] | None = None
     status = -1
-    try:
-        for line in lines(process, time.monotonic() + host.limit):
-            if junit is not None and not line.startswith("LAB> "):
-                junit.append(line)
-                continue
-            console.append(line)
-            if echo:
-                print(line, flush=True)
-            if line.startswith("LAB> junit"):
-                junit = []
-            elif line.startswith("LAB> end "):
-                status = int(line.split()[-1])
-                break
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(["nice", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            for line in lines(process, time.monotonic() + host.limit):
+                if junit is not None and not line.startswith("LAB> "):
+                    junit.append(line)
+                    continue
+                console.append(line)
+                if echo:
+                    print(line, flush=True)
+                if line.startswith("LAB> junit"):
+                    junit = []
+                elif line.startswith("LAB> end "):
+                    status = int(line.split()[-1])
+                    break
+        finally:
+            process.kill()
     if status < 0:
         raise LabError(f"{host.name} did not get to its end mark within {host.limit} s; its last words:\n" + "\n".join(console[-20:]))
     text = gzip.decompress(base64.b64decode("".join(junit))).decode() if junit else ""

@@ -63,6 +63,9 @@ def test_errors_are_builtin_ones_too_and_can_be_pickled(error: errors.SpaprError
     assert isinstance(error, errors.SpaprError)
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+    # As `distributed` has exceptions pickled once it is imported.
+    bare = type(error).__new__(type(error))
+    assert type(bare) is type(error)
 
 
 @pytest.mark.parametrize(("name", "said"), [("console.py", "thread server=9 pir=9"), ("ids.py", "0 1 2 3 8 9 10 11")])
