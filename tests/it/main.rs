@@ -9,6 +9,7 @@ mod cas_requests;
 mod compat_pairs;
 mod csv;
 mod differential;
+mod embedded;
 mod fdt;
 mod fuzz_smoke;
 mod hcall;

@@ -1,79 +1,18 @@
 //! Whole machines, from Rust: the embedded guest is booted, talked to, stopped, looked at and made to misbehave.
 
+use crate::embedded::Guest;
+use crate::embedded::PATIENCE;
+use crate::embedded::settings;
 use spapr::accel::AccelKind;
-use spapr::spapr::smp::SmpSettings;
 use spapr::spapr::spec::Settings;
-use spapr::spapr::spec::check;
 use spapr::units::CpuIndex;
 use spapr::vm::Halt;
-use spapr::vm::Options;
 use spapr::vm::Status;
 use spapr::vm::StopReason;
-use spapr::vm::Vm;
 use std::time::Duration;
 use std::time::Instant;
 
-/// Longest wait for anything; a guest answers in milliseconds, a busy host may not.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A machine with the embedded guest and how far its console was read.
-struct Guest {
-    vm: Vm,
-    seen: u64,
-}
-
-fn settings(order: &str, cpu: &str, smp: &str) -> Settings {
-    let caps = [("cfpc", "broken"), ("sbbc", "broken"), ("ibs", "broken"), ("ccf-assist", "off")];
-    Settings {
-        cpu: Some(cpu.into()),
-        smp: SmpSettings::parse(smp).unwrap(),
-        memory: 256 << 20,
-        kernel: Some(format!("python/spapr/guests/embedded-{order}.elf").into()),
-        caps: caps.map(|(n, v)| (n.into(), v.into())).to_vec(),
-        ..Settings::default()
-    }
-}
-
 impl Guest {
-    fn new(settings: &Settings) -> Guest {
-        Guest::on(Options::default().accel, settings)
-    }
-
-    fn on(accel: AccelKind, settings: &Settings) -> Guest {
-        Guest { vm: Vm::new(check(settings).unwrap(), Options { accel, ..Options::default() }).unwrap(), seen: 0 }
-    }
-
-    fn booted(settings: &Settings) -> Guest {
-        Guest::new(settings).boots()
-    }
-
-    fn boots(self) -> Guest {
-        let mut g = self;
-        g.vm.resume().unwrap();
-        g.expect("> ");
-        g
-    }
-
-    /// Waits for `text` on the console; gives everything up to and with it.
-    fn expect(&mut self, text: &str) -> String {
-        let begin = Instant::now();
-        loop {
-            let new = String::from_utf8_lossy(&self.vm.consoles()[0].output(self.seen, 1 << 20)).into_owned();
-            if let Some(at) = new.find(text) {
-                self.seen += (at + text.len()) as u64;
-                return new[..at + text.len()].to_string();
-            }
-            assert!(begin.elapsed() < PATIENCE, "no {text:?} in {new:?} (status {:?})", self.vm.status());
-            self.vm.consoles()[0].wait_output(self.seen + new.len() as u64, Some(Duration::from_millis(50)));
-        }
-    }
-
-    /// Sends a command; gives its answer.
-    fn ask(&mut self, command: &str) -> String {
-        self.vm.input(0, format!("{command}\n").as_bytes());
-        self.expect("\n> ")
-    }
-
     fn ends_as(&self, status: Status) -> StopReason {
         assert_eq!(self.vm.wait(Some(PATIENCE)), status);
         self.vm.status().1

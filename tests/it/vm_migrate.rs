@@ -1,11 +1,13 @@
 //! Whole machines that move: the embedded guest, under load, from machine to machine.
 
+use crate::embedded;
+use crate::embedded::Guest;
+use crate::embedded::PATIENCE;
 use spapr::error::Error;
 use spapr::error::MigrationEnd;
 use spapr::migrate::Handle;
 use spapr::migrate::Options as MigrateOptions;
 use spapr::migrate::Status as MigrateStatus;
-use spapr::spapr::smp::SmpSettings;
 use spapr::spapr::spec::Settings;
 use spapr::spapr::spec::check;
 use spapr::units::CpuIndex;
@@ -15,58 +17,16 @@ use spapr::vm::Vm;
 use std::time::Duration;
 use std::time::Instant;
 
-/// Longest wait for anything; a guest answers in milliseconds, a busy host may not.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 fn settings(ic_mode: &str, cpu: &str, smp: &str) -> Settings {
-    let caps = [("cfpc", "broken"), ("sbbc", "broken"), ("ibs", "broken"), ("ccf-assist", "off")];
-    Settings {
-        cpu: Some(cpu.into()),
-        smp: SmpSettings::parse(smp).unwrap(),
-        memory: 256 << 20,
-        ic_mode: Some(ic_mode.into()),
-        kernel: Some("python/spapr/guests/embedded-be.elf".into()),
-        caps: caps.map(|(n, v)| (n.into(), v.into())).to_vec(),
-        ..Settings::default()
-    }
+    Settings { ic_mode: Some(ic_mode.into()), ..embedded::settings("be", cpu, smp) }
 }
 
 fn incoming(s: &Settings) -> Vm {
     Vm::incoming(check(s).unwrap(), Options::default()).unwrap()
 }
 
-/// A guest, wherever it is; each machine it comes to has a console of its own.
-struct Guest {
-    vm: Vm,
-    seen: u64,
-}
-
+/// The guest, wherever it is: each machine that it comes to has a console of its own.
 impl Guest {
-    fn booted(s: &Settings) -> Guest {
-        let mut g = Guest { vm: Vm::new(check(s).unwrap(), Options::default()).unwrap(), seen: 0 };
-        g.vm.resume().unwrap();
-        g.expect("> ");
-        g
-    }
-
-    fn expect(&mut self, text: &str) -> String {
-        let begin = Instant::now();
-        loop {
-            let new = String::from_utf8_lossy(&self.vm.consoles()[0].output(self.seen, 1 << 20)).into_owned();
-            if let Some(at) = new.find(text) {
-                self.seen += (at + text.len()) as u64;
-                return new[..at + text.len()].to_string();
-            }
-            assert!(begin.elapsed() < PATIENCE, "no {text:?} in {new:?} (status {:?})", self.vm.status());
-            self.vm.consoles()[0].wait_output(self.seen + new.len() as u64, Some(Duration::from_millis(50)));
-        }
-    }
-
-    fn ask(&mut self, command: &str) -> String {
-        self.vm.input(0, format!("{command}\n").as_bytes());
-        self.expect("\n> ")
-    }
-
     /// Moves it to a machine of `s`; the one that it left.
     fn moves(&mut self, s: &Settings, connections: u8, options: &MigrateOptions) -> Vm {
         let to = incoming(s);

@@ -1,7 +1,7 @@
 //! Checkpoints in files: whole or not at all, sparse, and the guest survives whatever becomes of the file.
 
-use super::Guest;
-use super::settings;
+use crate::embedded::Guest;
+use crate::embedded::settings;
 use spapr::accel::AccelKind;
 use spapr::spapr::spec::Settings;
 use spapr::state::bulk::Compression;

@@ -2,8 +2,8 @@
 //!
 //! `SPAPR_HOSTILE_CASES=100000 cargo test --profile checked --test it hostile` looks longer.
 
-use super::Guest;
-use super::settings;
+use crate::embedded::Guest;
+use crate::embedded::settings;
 use spapr::error::Error;
 use spapr::spapr::spec::Settings;
 use spapr::state::Packed;

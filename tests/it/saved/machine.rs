@@ -1,8 +1,8 @@
 //! Machines saved, made again and forked: the same digest, and a guest that goes on.
 
-use super::Guest;
-use super::PATIENCE;
-use super::settings;
+use crate::embedded::Guest;
+use crate::embedded::PATIENCE;
+use crate::embedded::settings;
 use spapr::isa::regs::Msr;
 use spapr::mmu::hpt::Hpte;
 use spapr::spapr::hcall;
