@@ -18,6 +18,11 @@ pub struct Guest {
     pub seen: u64,
 }
 
+/// The accelerators that this host has.
+pub fn accelerators() -> impl Iterator<Item = AccelKind> {
+    AccelKind::ALL.into_iter().filter(|kind| kind.refusal().is_none())
+}
+
 /// Settings of a machine with the guest in byte order `order`, `be` or `le`.
 pub fn settings(order: &str, cpu: &str, smp: &str) -> Settings {
     let caps = [("cfpc", "broken"), ("sbbc", "broken"), ("ibs", "broken"), ("ccf-assist", "off")];

@@ -1,5 +1,6 @@
 //! Several vCPUs on threads of their own over one memory: what the architecture promises to parallel programs.
 
+use crate::embedded::accelerators;
 use spapr::accel::AccelKind;
 use spapr::accel::Parts;
 use spapr::isa::cpu_model;
@@ -40,7 +41,7 @@ impl Smp {
 
     /// One for each accelerator that this host has.
     fn each() -> impl Iterator<Item = Smp> {
-        AccelKind::ALL.into_iter().filter(|k| k.refusal().is_none()).map(Smp::new)
+        accelerators().map(Smp::new)
     }
 
     /// Runs one vCPU per set of registers, all beginning at once, until each reaches its `b .`.

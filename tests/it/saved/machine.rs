@@ -2,6 +2,7 @@
 
 use crate::embedded::Guest;
 use crate::embedded::PATIENCE;
+use crate::embedded::accelerators;
 use crate::embedded::settings;
 use spapr::isa::regs::Msr;
 use spapr::mmu::hpt::Hpte;
@@ -74,7 +75,7 @@ fn a_machine_goes_from_one_accelerator_to_another() {
         g.vm.input(0, b"dirty start 2000 4\n");
         g.expect("\n> ");
         for turn in 0..3 {
-            for accel in Guest::accelerators() {
+            for accel in accelerators() {
                 g.vm.pause();
                 let bytes = g.stream(Compression::Lz4);
                 let copy = Guest::of(Vm::load_stream(&bytes[..], accel).unwrap());

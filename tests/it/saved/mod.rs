@@ -22,9 +22,4 @@ impl Guest {
     fn from_stream(bytes: &[u8]) -> spapr::error::Result<Guest> {
         Vm::load_stream(bytes, AccelKind::software()).map(Guest::of)
     }
-
-    /// The accelerators that this host has.
-    fn accelerators() -> Vec<AccelKind> {
-        AccelKind::ALL.into_iter().filter(|kind| kind.refusal().is_none()).collect()
-    }
 }
