@@ -4,6 +4,7 @@
     clippy::type_complexity,
     reason = "a test looks at one case of many, and writes its tables where it uses them"
 )]
+mod calls;
 mod cas;
 mod cas_requests;
 mod compat_pairs;
@@ -22,7 +23,6 @@ mod platform;
 mod rtas;
 mod saved;
 mod smp;
-mod stores;
 mod twins;
 mod versions;
 mod vm;

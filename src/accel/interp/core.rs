@@ -101,6 +101,8 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) branch_page: u64,
     /// Host address of the jump cache.
     pub(in crate::accel) jumps: u64,
+    /// The host's stack pointer as translated code is entered: calls of the guest that have not returned lie below.
+    pub(in crate::accel) stack: u64,
     /// Host address of RAM's page flags, less the page number of RAM's first host page.
     pub(in crate::accel) flags: u64,
     /// Whether the reservation is what follows, instead of [`CpuState::reservation`].

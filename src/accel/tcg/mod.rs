@@ -224,6 +224,9 @@ impl Engine for Translator {
     }
 }
 
+// Each call of the guest takes sixteen bytes of the host's stack until translated code is left.
+const _: () = assert!(<Translator as Engine>::SLICE <= 16 << 10, "calls that do not return fit into the stack of a thread");
+
 impl Vcpu for Tcg {
     fn index(&self) -> CpuIndex {
         self.interp.index()

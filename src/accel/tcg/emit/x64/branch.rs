@@ -1,10 +1,15 @@
 //! Branches (ISA I 2.4).
+//!
+//! A call of the guest is a call of the host: it pushes the effective address to come back to, then calls the block, and behind the call goes on with the block there. A return whose
+//! address is the one pushed last is a return of the host, which its processor predicts; any other goes by the jump cache and leaves the stack as it is. When translated code is
+//! left the stack is cut back to where it was entered. So nothing on it outlives a change of code or context, and it is never deeper than the fuel of one slice.
 
 use super::CTR;
 use super::Cold;
 use super::Emitter;
 use super::Form;
 use super::LR;
+use super::Leave;
 use super::Order;
 use super::PAGE;
 use super::Template;
@@ -40,6 +45,18 @@ impl Emitter<'_> {
             let next = i32::from(self.block[self.index].0) * 4 + 4;
             dynasm!(self.a ; mov rax, [rbp + PAGE] ; add rax, next ; mov [rbp + LR], rax);
         }
+    }
+
+    /// Whether the present instruction, which sets LR, is a call with a way back: not if it is the last of its page, as the way back leads through the page.
+    fn comes_back(&self) -> bool {
+        self.next_word() < 1024
+    }
+
+    /// What is done behind a call: the page is the one of the address that was pushed.
+    fn come_back(&mut self) {
+        dynasm!(self.a ; pop rax ; and rax, -4096 ; mov [rbp + PAGE], rax);
+        let next = self.next_word();
+        self.go(next, None);
     }
 
     /// Jumps to `not` unless the condition holds. CTR is decremented if BO says so.
@@ -78,7 +95,7 @@ impl Emitter<'_> {
     }
 
     /// Goes to the address in rax.
-    fn go_indirect(&mut self) {
+    pub(super) fn go_indirect(&mut self) {
         let from = i32::from(self.block[self.index].0) * 4;
         dynasm!(self.a ; mov rcx, rax ; mov rax, [rbp + PAGE]);
         self.leave_page(Some(from));
@@ -94,7 +111,13 @@ impl Emitter<'_> {
 fn b(e: &mut Emitter<'_>, i: Insn) -> Form {
     let Some(to) = target(e, i, i.li()) else { return Form::Step };
     e.link(i);
-    e.go(to, Some(e.index));
+    if i.lk() != 0 && e.comes_back() {
+        dynasm!(e.a ; push rax);
+        e.leave_for(to, Some(e.index), Leave::Call);
+        e.come_back();
+    } else {
+        e.go(to, Some(e.index));
+    }
     Form::Done
 }
 
@@ -140,19 +163,34 @@ fn bcctr(e: &mut Emitter<'_>, i: Insn) -> Form {
     if i.bo() & 4 == 0 { Form::Step } else { indirect(e, i, CTR) }
 }
 
+/// Jumps to what a register holds.
 fn indirect(e: &mut Emitter<'_>, i: Insn, register: i32) -> Form {
     let not = e.a.new_dynamic_label();
     if !always(i.bo()) {
         e.unless(i, not);
     }
+    let from = i32::from(e.block[e.index].0) * 4;
     if i.lk() != 0 {
-        let next = i32::from(e.block[e.index].0) * 4 + 4;
-        dynasm!(e.a ; mov rcx, [rbp + register] ; mov rax, [rbp + PAGE] ; add rax, next ; mov [rbp + LR], rax ; mov rax, rcx);
+        dynasm!(e.a ; mov rcx, [rbp + register] ; mov rax, [rbp + PAGE]);
+        e.leave_page(Some(from));
+        dynasm!(e.a ; add rax, from + 4 ; mov [rbp + LR], rax);
+        if e.comes_back() {
+            dynasm!(e.a ; push rax ; mov rax, rcx ; and rax, -4 ; call extern e.stubs.indirect);
+            e.come_back();
+        } else {
+            dynasm!(e.a ; mov rax, rcx ; and rax, -4 ; jmp extern e.stubs.indirect);
+        }
+    } else if register == LR {
+        let elsewhere = e.a.new_dynamic_label();
+        dynasm!(e.a ; mov rax, [rbp + LR] ; and rax, -4 ; cmp rax, [rsp + 8] ; jne =>elsewhere ; mov rax, [rbp + PAGE]);
+        e.leave_page(Some(from));
+        dynasm!(e.a ; ret);
+        let index = e.index;
+        e.cold.push(Cold::Return { from: elsewhere, index });
     } else {
-        dynasm!(e.a ; mov rax, [rbp + register]);
+        dynasm!(e.a ; mov rax, [rbp + register] ; and rax, -4);
+        e.go_indirect();
     }
-    dynasm!(e.a ; and rax, -4);
-    e.go_indirect();
     dynasm!(e.a ; =>not);
     if !always(i.bo()) {
         e.link(i);

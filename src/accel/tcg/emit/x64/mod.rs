@@ -134,6 +134,7 @@ const PAGE: i32 = offset_of!(Core, words.page) as i32 - BIAS as i32;
 const BRANCH: i32 = offset_of!(Core, words.branch) as i32 - BIAS as i32;
 const BRANCH_PAGE: i32 = offset_of!(Core, words.branch_page) as i32 - BIAS as i32;
 const JUMPS: i32 = offset_of!(Core, words.jumps) as i32 - BIAS as i32;
+const STACK: i32 = offset_of!(Core, words.stack) as i32 - BIAS as i32;
 const FLAGS: i32 = offset_of!(Core, words.flags) as i32 - BIAS as i32;
 
 const RESERVED: i32 = offset_of!(Core, words.reserved) as i32 - BIAS as i32;
@@ -196,6 +197,8 @@ enum Cold {
     Zero(float::Zero),
     /// The same for a vector. See [`vector_float::Zeros`].
     Zeros(vector_float::Zeros),
+    /// A return to elsewhere than where the last call came from; the address is in rax.
+    Return { from: DynamicLabel, index: usize },
     /// Asks for link `number`.
     Ask { from: DynamicLabel, number: usize },
 }
@@ -348,6 +351,11 @@ impl Emitter<'_> {
                     self.near(at);
                     dynasm!(self.a ; call extern look_up ; jne =>fallback ; jmp =>back);
                 }
+                Cold::Return { from, index } => {
+                    self.index = index;
+                    dynasm!(self.a ; =>from);
+                    self.go_indirect();
+                }
                 Cold::Ask { from, number } => {
                     dynasm!(self.a ; =>from);
                     self.links[number].stub = self.a.offset().0 as u32;
@@ -391,6 +399,11 @@ impl Emitter<'_> {
 
     /// Goes on at word `target` of this page, or of another one; `branch` is the branch that goes there, for CFAR.
     fn go(&mut self, target: i64, branch: Option<usize>) {
+        self.leave_for(target, branch, Leave::Jump);
+    }
+
+    /// As [`Emitter::go`]; a call comes back behind it.
+    fn leave_for(&mut self, target: i64, branch: Option<usize>, leave: Leave) {
         let number = self.links.len();
         let ask = self.a.new_dynamic_label();
         let from = branch.map(|index| i32::from(self.block[index].0) * 4);
@@ -408,7 +421,10 @@ impl Emitter<'_> {
             tag_at = self.a.offset().0 as u32 - 8;
             dynasm!(self.a ; cmp rcx, rdx ; jne =>ask ; mov [rbp + PAGE], rax);
         }
-        dynasm!(self.a ; .u8 0xe9 ; .i32 0);
+        match leave {
+            Leave::Jump => dynasm!(self.a ; .u8 0xe9 ; .i32 0),
+            Leave::Call => dynasm!(self.a ; .u8 0xe8 ; .i32 0),
+        }
         let at = self.a.offset().0 as u32 - 4;
         self.links.push(Link { at, stub: 0, tag_at, slot, pages });
         self.cold.push(Cold::Ask { from: ask, number });
@@ -534,6 +550,14 @@ impl Emitter<'_> {
             self.order(0, Order::Signed);
         }
     }
+}
+
+/// How a block is left for another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    Jump,
+    /// With the way back on the host's stack: see [`branch`].
+    Call,
 }
 
 /// What follows the call of an interpreter function.

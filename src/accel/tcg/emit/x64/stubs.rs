@@ -12,6 +12,7 @@ use super::PAGE;
 use super::PINNED;
 use super::READ;
 use super::SITE;
+use super::STACK;
 use super::WRITE;
 use super::gpr_at;
 use crate::accel::interp::tlb;
@@ -97,12 +98,17 @@ impl Stubs {
         let mut s = Stubs::default();
         let back = -(BIAS as i32);
         s.enter = place(buffer, |a| {
-            dynasm!(a ; push rbp ; push rbx ; push r12 ; push r13 ; push r14 ; push r15 ; sub rsp, 8 ; lea rbp, [rdi + BIAS as i32] ; mov rax, rsi);
+            dynasm!(a ; push rbp ; push rbx ; push r12 ; push r13 ; push r14 ; push r15 ; sub rsp, 24 ; lea rbp, [rdi + BIAS as i32] ; mov rax, rsi);
+            // No call has been made: what a return finds is the address of no instruction.
+            dynasm!(a ; mov QWORD [rsp + 8], 1 ; mov [rbp + STACK], rsp);
             load_pinned(a);
             dynasm!(a ; jmp rax);
         });
-        // The pinned registers are stored, and the stack is as the entry left it.
-        let out = place(buffer, |a| dynasm!(a ; add rsp, 8 ; pop r15 ; pop r14 ; pop r13 ; pop r12 ; pop rbx ; pop rbp ; ret));
+        // The pinned registers are stored. Calls that have not returned are forgotten.
+        let out = place(
+            buffer,
+            |a| dynasm!(a ; mov rsp, [rbp + STACK] ; add rsp, 24 ; pop r15 ; pop r14 ; pop r13 ; pop r12 ; pop rbx ; pop rbp ; ret),
+        );
         s.leave = place(buffer, |a| {
             store_pinned(a);
             dynasm!(a ; jmp extern out);
@@ -137,7 +143,7 @@ impl Stubs {
             // The return address is on the stack: eight more for alignment.
             dynasm!(a ; sub rsp, 8 ; lea rdi, [rbp + back] ; mov esi, eax ; mov rax, QWORD step ; call rax ; add rsp, 8 ; test eax, eax ; jnz >failed);
             load_pinned(a);
-            dynasm!(a ; ret ; failed: ; add rsp, 8 ; jmp extern out);
+            dynasm!(a ; ret ; failed: ; jmp extern out);
         });
         s.step_and_look = place(buffer, |a| {
             store_pinned(a);
@@ -150,7 +156,7 @@ impl Stubs {
             dynasm!(a ; sub rsp, 8 ; lea rdi, [rbp + back] ; mov esi, ecx ; mov rdx, rax ; mov rax, QWORD stored ; call rax ; add rsp, 8);
             dynasm!(a ; test eax, eax ; jnz >failed);
             load_pinned(a);
-            dynasm!(a ; ret ; failed: ; add rsp, 8 ; jmp extern out);
+            dynasm!(a ; ret ; failed: ; jmp extern out);
         });
         s.look_up = [Half::Read, Half::Write].map(|half| [1, 2, 4, 8, 16].map(|bytes| place(buffer, |a| look_up(a, half, bytes))));
         s
@@ -167,10 +173,6 @@ fn look_up(a: &mut Assembler, half: Half, bytes: i8) {
     let large_mask = (tlb::LARGE as i32 - 1) << tlb::ENTRY_SHIFT;
     let shift = (tlb::PAGE_SHIFT - tlb::ENTRY_SHIFT) as i8;
     let mask = (tlb::INDEX_MASK << tlb::ENTRY_SHIFT) as i32;
-    if half == Half::Write && bytes > 1 {
-        // Who stores to two pages has the flags of both to look at: that is the function's.
-        dynasm!(a ; lea rcx, [BYTE rax + (bytes - 1)] ; xor rcx, rax ; shr rcx, tlb::PAGE_SHIFT as i8 ; jnz >unknown);
-    }
     dynasm!(a
         ; mov [rbp + SITE], rdx
         ; mov ecx, eax
