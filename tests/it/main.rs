@@ -23,6 +23,7 @@ mod platform;
 mod rtas;
 mod saved;
 mod smp;
+mod stores;
 mod twins;
 mod versions;
 mod vm;

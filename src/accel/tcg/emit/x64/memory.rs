@@ -128,6 +128,10 @@ impl Emitter<'_> {
         let at = self.site;
         self.site += if bytes == 16 { 32 } else { 16 };
         if bytes == 16 {
+            if half == Half::Write {
+                // Into the next page: there are two flags to look at.
+                dynasm!(self.a ; mov ecx, eax ; and ecx, 0xfff ; cmp ecx, 0xff0 ; ja =>from);
+            }
             dynasm!(self.a ; mov rcx, rax ; sub rcx, [rip + 0]);
             self.near(at);
             dynasm!(self.a ; cmp rcx, (1 << tlb::LARGE_SHIFT) - 16 ; ja =>from ; mov rcx, [rbp + DATA] ; cmp rcx, [rip + 0]);

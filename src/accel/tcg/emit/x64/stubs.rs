@@ -173,6 +173,10 @@ fn look_up(a: &mut Assembler, half: Half, bytes: i8) {
     let large_mask = (tlb::LARGE as i32 - 1) << tlb::ENTRY_SHIFT;
     let shift = (tlb::PAGE_SHIFT - tlb::ENTRY_SHIFT) as i8;
     let mask = (tlb::INDEX_MASK << tlb::ENTRY_SHIFT) as i32;
+    if half == Half::Write && bytes > 1 {
+        // Who stores to two pages has the flags of both to look at: that is the function's.
+        dynasm!(a ; lea rcx, [BYTE rax + (bytes - 1)] ; xor rcx, rax ; shr rcx, tlb::PAGE_SHIFT as i8 ; jnz >unknown);
+    }
     dynasm!(a
         ; mov [rbp + SITE], rdx
         ; mov ecx, eax
