@@ -51,6 +51,7 @@ fn main() {
     let mut rows: Vec<(&str, Vec<f64>, Vec<f64>)> = ["save, cache", "save, disk", "restore"].map(|name| (name, vec![], vec![])).into();
     for _ in 0..runs {
         for (row, durability) in [Durability::Cache, Durability::Disk].into_iter().enumerate() {
+            let _ = std::fs::remove_file(&file);
             rows[row].1.push(seconds(|| save(&vm, &file, Compression::None, durability)));
             if let Some((qemu, _)) = &mut qemu {
                 let other = file.with_extension("qemu");

@@ -1,9 +1,8 @@
-//! Where RAM's pages come from: files in memory, shared by a machine and what is forked from it.
+//! Where RAM's pages come from: plain memory, and files in memory that a machine shares with what is forked from it.
 //!
-//! Fresh RAM is one such file (a memfd), mapped shared. To freeze it costs a system call: the mapping is replaced, in place, by a private one of the same file,
-//! so that from now on a page that is written gets a copy of its own; the file is an [`Image`], which never changes again and which any number of machines can
-//! map in the same way. RAM that is private already is frozen by writing its own pages, and no others, into another file: an image is a list of pieces, each from
-//! some file or from nowhere (zeros). So forks of forks work, and each generation costs what it has written.
+//! RAM shows an [`Image`], which never changes and which any number of machines can map, and private copies of the pages that were written since. An image is a
+//! list of pieces, each from some file in memory (a memfd) or from nowhere (zeros); fresh RAM is one piece from nowhere. To freeze RAM, its own pages, and no
+//! others, are written into another file, and the mapping is replaced, in place, by one of the new image. So forks of forks work, and each generation costs what it has written.
 //!
 //! The number of pieces is bounded, because the kernel's number of mappings is: small gaps are copied along, and an image in too many pieces is written whole.
 // UNSAFETY: mmap over RAM's own mapping.
@@ -31,7 +30,7 @@ const PIECES_MAX: usize = 2048;
 const ENTRIES: usize = 1 << 15;
 
 /// A file in memory of `size` zeros, which nobody can make shorter.
-pub(super) fn memory_file(size: u64) -> Result<File> {
+fn memory_file(size: u64) -> Result<File> {
     let file = File::from(rustix::fs::memfd_create("spapr-ram", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
     file.set_len(size)?;
     rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
@@ -54,16 +53,12 @@ pub struct Image {
     pieces: Vec<Piece>,
 }
 
-/// What a mapping of RAM shows.
-#[derive(Debug)]
-pub(super) enum Backing {
-    /// A file of its own, written in place.
-    Shared(Arc<File>),
-    /// An image, and private copies of the pages that were written since.
-    Private(Arc<Image>),
-}
-
 impl Image {
+    /// `size` bytes of zeros.
+    pub(super) fn zeros(size: u64) -> Image {
+        Image { size, pieces: vec![Piece { range: 0..size, from: None }] }
+    }
+
     /// Bytes of RAM.
     pub fn size(&self) -> u64 {
         self.size
@@ -130,52 +125,33 @@ impl Image {
     }
 }
 
-impl Backing {
-    /// The runs of RAM (mapped at `base`) that may hold something else than zeros, in order.
-    pub(super) fn runs(&self, base: *const u8, size: u64) -> Result<Vec<Range<u64>>> {
-        match self {
-            Backing::Shared(file) => {
-                let mut all = Vec::new();
-                data_of(file, 0..size, &mut all)?;
-                Ok(all)
-            }
-            Backing::Private(image) => {
-                let mut all = image.runs()?;
-                all.extend(private_runs(base, size));
-                all.sort_by_key(|run| run.start);
-                Ok(joined(&all, 0))
-            }
-        }
+impl Image {
+    /// The runs of RAM that shows this image, mapped at `base`, that may hold something else than zeros, in order.
+    pub(super) fn runs_with_own(&self, base: *const u8) -> Result<Vec<Range<u64>>> {
+        let mut all = self.runs()?;
+        all.extend(private_runs(base, self.size));
+        all.sort_by_key(|run| run.start);
+        Ok(joined(&all, 0))
     }
 
-    /// The image of what RAM holds now. `copy` reads RAM; zero pages need not be written. The mapping itself is not touched.
-    pub(super) fn frozen(&self, base: *const u8, size: u64, copy: impl Fn(u64, &mut [u8])) -> Result<Arc<Image>> {
-        match self {
-            Backing::Shared(file) => {
-                // Large holes become zeros from nowhere: reading them through the file would fill it.
-                let nothing = Image { size, pieces: vec![Piece { range: 0..size, from: None }] };
-                Ok(Arc::new(nothing.with(file, &bounded(&self.runs(base, size)?))))
-            }
-            Backing::Private(image) => {
-                let whole = image.pieces.len() > PIECES_MAX;
-                let runs = if whole { self.runs(base, size)? } else { private_runs(base, size) };
-                if runs.is_empty() {
-                    return Ok(Arc::clone(image));
-                }
-                let runs = bounded(&runs);
-                let file = Arc::new(memory_file(size)?);
-                let mut buffer = vec![0; 1 << 20];
-                for run in &runs {
-                    for at in run.clone().step_by(buffer.len()) {
-                        let bytes = (run.end - at).min(buffer.len() as u64) as usize;
-                        copy(at, &mut buffer[..bytes]);
-                        data_pages(&buffer[..bytes], |offset, data| file.write_all_at(data, at + offset as u64))?;
-                    }
-                }
-                let under = Image { size, pieces: vec![Piece { range: 0..size, from: None }] };
-                Ok(Arc::new(if whole { under.with(&file, &runs) } else { image.with(&file, &runs) }))
+    /// The image of what RAM that shows this one, mapped at `base`, holds now. `copy` reads RAM; zero pages need not be written. The mapping itself is not touched.
+    pub(super) fn frozen(self: &Arc<Image>, base: *const u8, copy: impl Fn(u64, &mut [u8])) -> Result<Arc<Image>> {
+        let whole = self.pieces.len() > PIECES_MAX;
+        let runs = if whole { self.runs_with_own(base)? } else { private_runs(base, self.size) };
+        if runs.is_empty() {
+            return Ok(Arc::clone(self));
+        }
+        let runs = bounded(&runs);
+        let file = Arc::new(memory_file(self.size)?);
+        let mut buffer = vec![0; 1 << 20];
+        for run in &runs {
+            for at in run.clone().step_by(buffer.len()) {
+                let bytes = (run.end - at).min(buffer.len() as u64) as usize;
+                copy(at, &mut buffer[..bytes]);
+                data_pages(&buffer[..bytes], |offset, data| file.write_all_at(data, at + offset as u64))?;
             }
         }
+        Ok(Arc::new(if whole { Image::zeros(self.size).with(&file, &runs) } else { self.with(&file, &runs) }))
     }
 }
 
@@ -285,7 +261,7 @@ mod tests {
     #[test]
     fn runs_lie_over_pieces() {
         let file = Arc::new(memory_file(16 * PAGE).unwrap());
-        let nothing = Image { size: 16 * PAGE, pieces: vec![Piece { range: 0..16 * PAGE, from: None }] };
+        let nothing = Image::zeros(16 * PAGE);
         let one = nothing.with(&file, &[2 * PAGE..4 * PAGE, 8 * PAGE..9 * PAGE]);
         assert_eq!(shape(&one), [(0, 2, false), (2, 4, true), (4, 8, false), (8, 9, true), (9, 16, false)]);
         let two = one.with(&file, &[0..PAGE, 3 * PAGE..8 * PAGE, 15 * PAGE..16 * PAGE]);

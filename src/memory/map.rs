@@ -14,13 +14,10 @@ use crate::memory::absent::Absent;
 use crate::memory::code::CodeChanges;
 use crate::memory::dirty::DirtyLog;
 use crate::memory::image;
-use crate::memory::image::Backing;
 use crate::memory::image::Image;
 use crate::units::Ra;
-use std::fs::File;
 use std::ops::Deref;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -31,9 +28,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::atomic::fence;
 use std::time::Duration;
-use vm_memory::FileOffset;
 use vm_memory::MmapRegion;
 
+/// From this size on memory is filled with huge pages: RAM is, and hash tables, which are sparse, mostly are not.
+const HUGE_FROM: u64 = 64 << 20;
 /// Bytes of RAM that are looked at together.
 const PORTION: u64 = 1 << 20;
 
@@ -73,8 +71,8 @@ pub struct GuestMemory {
     _map: MmapRegion<()>,
     base: *mut u8,
     size: u64,
-    /// Where the pages come from.
-    backing: Mutex<Backing>,
+    /// What RAM shows where it was not written since.
+    image: Mutex<Arc<Image>>,
     /// One byte of flags for each 4 KiB page.
     flags: Zeroed<AtomicU8>,
     /// For each 4 KiB page, how often decoded code from it was overwritten.
@@ -91,12 +89,19 @@ unsafe impl Send for GuestMemory {}
 // SAFETY: as above.
 unsafe impl Sync for GuestMemory {}
 
+/// The error for RAM that the host does not give.
+fn cannot_map(size: u64) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source }
+}
+
 impl GuestMemory {
     /// Maps `size` bytes (a positive multiple of 64 KiB) of zeroed RAM.
     pub fn new(size: u64) -> Result<GuestMemory> {
-        let host = |source: std::io::Error| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source };
-        let file = Arc::new(image::memory_file(size).map_err(host)?);
-        GuestMemory::over(size, Some(&file), || Ok(Backing::Shared(file.clone()))).map_err(host)
+        let memory = GuestMemory::over(&Arc::new(Image::zeros(size)))?;
+        if size >= HUGE_FROM {
+            memory.prefer_huge_pages();
+        }
+        Ok(memory)
     }
 
     /// Maps an image: RAM that holds what the image holds, and shares with it what is not written.
@@ -104,33 +109,35 @@ impl GuestMemory {
     /// # Errors
     /// The host has no room for the mapping.
     pub fn from_image(image: &Arc<Image>) -> Result<GuestMemory> {
-        let size = image.size();
-        let host = |source: std::io::Error| Error::Host { doing: format!("map {} MiB of guest RAM", size >> 20), source };
-        let memory = GuestMemory::over(size, None, || Ok(Backing::Private(Arc::clone(image)))).map_err(host)?;
+        let memory = GuestMemory::over(image)?;
         // SAFETY: the mapping was just made, and nobody else knows of it.
-        unsafe { image.map_over(memory.base) }.map_err(host)?;
+        unsafe { image.map_over(memory.base) }.map_err(cannot_map(image.size()))?;
         Ok(memory)
     }
 
-    fn over(size: u64, file: Option<&Arc<File>>, backing: impl FnOnce() -> std::io::Result<Backing>) -> std::io::Result<GuestMemory> {
-        let bytes = usize::try_from(size).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
-        let map = match file {
-            Some(file) => MmapRegion::from_file(FileOffset::from_arc(Arc::clone(file), 0), bytes),
-            None => MmapRegion::new(bytes),
-        };
-        let map = map.map_err(|e| std::io::Error::other(e.to_string()))?;
+    /// Plain memory that is to become `image`.
+    fn over(image: &Arc<Image>) -> Result<GuestMemory> {
+        let host = cannot_map(image.size());
+        let bytes = usize::try_from(image.size()).map_err(|_| host(std::io::ErrorKind::OutOfMemory.into()))?;
+        let map = MmapRegion::new(bytes).map_err(|e| host(std::io::Error::other(e.to_string())))?;
         let pages = bytes >> FLAG_SHIFT;
         Ok(GuestMemory {
             base: map.as_ptr(),
             _map: map,
-            size,
-            backing: Mutex::new(backing()?),
-            flags: Zeroed::new(pages)?,
-            generation: Zeroed::new(pages)?,
+            size: image.size(),
+            image: Mutex::new(Arc::clone(image)),
+            flags: Zeroed::new(pages).map_err(&host)?,
+            generation: Zeroed::new(pages).map_err(&host)?,
             changes: CodeChanges::default(),
             dirty: DirtyLog::new(pages),
             absent: Absent::default(),
         })
+    }
+
+    /// Asks the host for huge pages: RAM is filled several times faster, and costs the host's TLB less. A wish, which the host's settings may refuse.
+    fn prefer_huge_pages(&self) {
+        // SAFETY: the range is our mapping; the advice changes nothing that can be seen in it.
+        let _ = unsafe { rustix::mm::madvise(self.base.cast(), self.size as usize, rustix::mm::Advice::LinuxHugepage) };
     }
 
     /// Freezes what RAM holds now into an image, and goes on with private copies of the pages that are written from now on. Nothing may write RAM
@@ -140,35 +147,15 @@ impl GuestMemory {
     /// The host has no room; RAM is as it was.
     pub fn freeze(&self) -> Result<Arc<Image>> {
         let host = |source: std::io::Error| Error::Host { doing: "freeze guest RAM".into(), source };
-        let mut backing = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.image.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = |at: u64, to: &mut [u8]| self.read(Ra(at), to).expect("runs of RAM lie in RAM");
-        let image = backing.frozen(self.base, self.size, copy).map_err(host)?;
-        if matches!(&*backing, Backing::Private(now) if Arc::ptr_eq(now, &image)) {
-            return Ok(image);
+        let image = shown.frozen(self.base, copy).map_err(host)?;
+        if !Arc::ptr_eq(&shown, &image) {
+            // SAFETY: all of it is our mapping, no references to guest bytes exist, and the image holds what the mapping holds.
+            unsafe { image.map_over(self.base) }.map_err(host)?;
+            *shown = Arc::clone(&image);
         }
-        // SAFETY: all of it is our mapping, no references to guest bytes exist, and the image holds what the mapping holds.
-        unsafe { image.map_over(self.base) }.map_err(host)?;
-        *backing = Backing::Private(Arc::clone(&image));
         Ok(image)
-    }
-
-    /// Writes bytes of a state that is being loaded, before any vCPU has run: past the mapping where that is possible, so that no page is filled twice, and without
-    /// a look at the pages' flags.
-    ///
-    /// # Errors
-    /// The host has no memory.
-    pub fn store(&self, at: Ra, from: &[u8]) -> Result<std::result::Result<(), OutOfRam>> {
-        if !self.contains(at, from.len() as u64) {
-            return Ok(Err(OutOfRam));
-        }
-        match &*self.backing.lock().unwrap_or_else(PoisonError::into_inner) {
-            Backing::Shared(file) => {
-                let host = |source| Error::Host { doing: "fill guest RAM".into(), source };
-                file.write_all_at(from, at.0).map_err(host)?;
-                Ok(Ok(()))
-            }
-            Backing::Private(_) => Ok(self.write(at, from)),
-        }
     }
 
     /// The runs of whole pages that may hold something else than zeros, in order.
@@ -176,8 +163,8 @@ impl GuestMemory {
     /// # Errors
     /// The host does not tell.
     pub fn runs(&self) -> Result<Vec<Range<u64>>> {
-        let backing = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
-        backing.runs(self.base, self.size).map_err(|source| Error::Host { doing: "look for used pages of guest RAM".into(), source })
+        let shown = self.image.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.runs_with_own(self.base).map_err(|source| Error::Host { doing: "look for used pages of guest RAM".into(), source })
     }
 
     /// Calls `each` for every run of pages that is not zero, in pieces of at most 1 MiB: address and bytes.

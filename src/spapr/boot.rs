@@ -17,9 +17,11 @@ use object::elf;
 use object::read::elf::FileHeader;
 use object::read::elf::ProgramHeader;
 use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::OnceLock;
+
+mod store;
+
+pub use store::Files;
+pub use store::ImageStore;
 
 /// A kernel as read from its file, with its segments placed.
 pub struct Kernel {
@@ -42,21 +44,10 @@ fn refuse(setting: &str, path: &Path, problem: impl std::fmt::Display, hint: &st
     Error::Boot { setting: setting.into(), problem: format!("{}: {problem}", path.display()), hint: hint.into() }
 }
 
-/// Reads a file that a setting names.
-fn read(setting: &str, path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Host { doing: format!("{setting}: read {}", path.display()), source })
-}
-
 const WANT_ELF: &str = "give an uncompressed 64-bit PowerPC ELF (vmlinux, not zImage or a raw image)";
 
 impl Kernel {
-    /// Reads and checks a 64-bit PowerPC ELF; its physical addresses are taken modulo 256 MiB and moved to `base`.
-    pub fn read(path: &Path, base: u64, ram: u64) -> Result<Kernel> {
-        let file = read("kernel", path)?;
-        Kernel::parse(&file, base, ram).map_err(|problem| refuse("kernel", path, problem, WANT_ELF))
-    }
-
-    /// As [`Kernel::read`], from bytes; the error is the problem as text.
+    /// Checks a 64-bit PowerPC ELF, given whole; its physical addresses are taken modulo 256 MiB and moved to `base`. The error is the problem as text.
     pub fn parse(file: &[u8], base: u64, ram: u64) -> std::result::Result<Kernel, String> {
         let ident = file.get(..16).ok_or_else(|| format!("is only {} bytes long", file.len()))?;
         if ident[..4] != elf::ELFMAG {
@@ -135,54 +126,7 @@ impl Segment {
     }
 }
 
-/// Where a machine's images come from. Machines that were forked from each other share one.
-pub struct ImageStore {
-    read: OnceLock<Arc<Images>>,
-    /// What the images must be, if they have not been read by this process.
-    expected: Option<[u8; 32]>,
-    digest: OnceLock<[u8; 32]>,
-}
-
-impl ImageStore {
-    /// Images at hand.
-    pub fn new(images: Images) -> ImageStore {
-        ImageStore { read: OnceLock::from(Arc::new(images)), expected: None, digest: OnceLock::new() }
-    }
-
-    /// Images that are read when they are needed, and must be those of this digest: a checkpoint names files, and which files a guest gets to see is not its
-    /// writer's choice.
-    pub fn expecting(digest: [u8; 32]) -> ImageStore {
-        ImageStore { read: OnceLock::new(), expected: Some(digest), digest: OnceLock::from(digest) }
-    }
-
-    /// The images.
-    ///
-    /// # Errors
-    /// They cannot be read, or are other ones than they were.
-    pub fn get(&self, spec: &MachineSpec) -> Result<Arc<Images>> {
-        if let Some(images) = self.read.get() {
-            return Ok(Arc::clone(images));
-        }
-        let images = Images::read(spec)?;
-        if self.expected.is_some_and(|expected| expected != images.digest()) {
-            let name = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "none".into(), |p| p.display().to_string());
-            let problem = format!("{} and initrd {} are not what they were when the guest started", name(&spec.kernel), name(&spec.initrd));
-            let hint = "put the files back with which it started, or let the guest run without a reset".into();
-            return Err(Error::Boot { setting: "kernel".into(), problem, hint });
-        }
-        Ok(Arc::clone(self.read.get_or_init(|| Arc::new(images))))
-    }
-
-    /// What tells these images from others.
-    ///
-    /// # Panics
-    /// Never: a store has images or was given their digest.
-    pub fn digest(&self) -> [u8; 32] {
-        *self.digest.get_or_init(|| self.read.get().expect("a store without a digest has images").digest())
-    }
-}
-
-/// The images of a machine, read once and placed at every reset.
+/// The images of a machine, placed at every reset.
 #[derive(Default)]
 pub struct Images {
     kernel: Option<Kernel>,
@@ -191,10 +135,15 @@ pub struct Images {
 }
 
 impl Images {
-    /// Reads what the spec names and decides where it goes.
-    pub fn read(spec: &MachineSpec) -> Result<Images> {
-        let Some(path) = &spec.kernel else { return Ok(Images::default()) };
-        let kernel = Kernel::read(path, spec.kernel_addr, spec.ram)?;
+    /// Reads the files that the spec names and decides where they go.
+    ///
+    /// # Errors
+    /// A file cannot be read, is no kernel, or there is no room for it.
+    pub fn read(spec: &MachineSpec, files: &Files) -> Result<Images> {
+        let Some(file) = &files.kernel else { return Ok(Images::default()) };
+        let path = &file.path;
+        let kernel =
+            Kernel::parse(&file.bytes()?, spec.kernel_addr, spec.ram).map_err(|problem| refuse("kernel", path, problem, WANT_ELF))?;
         let limit = firmware_end(spec);
         let (start, end) = (kernel.extent.0, kernel.extent.0 + kernel.extent.1);
         let room = limit - layout::FIRMWARE_OVERHEAD;
@@ -207,8 +156,8 @@ impl Images {
             return Err(refuse("kernel", path, problem, "use kernel_addr=0x400000 or leave it out"));
         }
         let mut images = Images { kernel: Some(kernel), ..Images::default() };
-        if let Some(path) = &spec.initrd {
-            let bytes = read("initrd", path)?;
+        if let Some(file) = &files.initrd {
+            let (path, bytes) = (&file.path, file.bytes()?);
             images.initrd_at = (end + 0x1_ffff) & !0xffff;
             let room = limit.saturating_sub(layout::FIRMWARE_OVERHEAD).saturating_sub(images.initrd_at);
             if bytes.len() as u64 > room {

@@ -7,7 +7,7 @@ use crate::state::Bad;
 /// Most bytes of memory in one chunk.
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// Bytes before a chunk's data: address, bytes of memory, encoding.
-const HEAD: usize = 8 + 4 + 1;
+pub const HEAD: usize = 8 + 4 + 1;
 
 /// How a chunk's bytes are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,29 +38,23 @@ impl Compression {
 const RAW: u8 = 0;
 const LZ4: u8 = 1;
 
-/// Appends a chunk to a section's payload.
-pub fn put(address: u64, data: &[u8], compression: Compression, to: &mut Vec<u8>) {
+/// What stands before a chunk's bytes, and the bytes as they are stored, for which `room` may be used.
+pub fn put<'a>(address: u64, data: &'a [u8], compression: Compression, room: &'a mut Vec<u8>) -> ([u8; HEAD], &'a [u8]) {
     assert!(!data.is_empty() && data.len() <= CHUNK_BYTES, "the caller cuts memory into chunks");
-    to.extend_from_slice(&address.to_be_bytes());
-    to.extend_from_slice(&(data.len() as u32).to_be_bytes());
-    to.push(RAW);
-    let head = to.len() - 1;
-    match compression {
-        Compression::None => {}
-        Compression::Lz4 => {
-            let start = to.len();
-            to.resize(start + lz4_flex::block::get_maximum_output_size(data.len()), 0);
-            if let Ok(bytes) = lz4_flex::block::compress_into(data, &mut to[start..])
-                && bytes < data.len()
-            {
-                to.truncate(start + bytes);
-                to[head] = LZ4;
-                return;
-            }
-            to.truncate(start);
+    let mut head = [0; HEAD];
+    head[..8].copy_from_slice(&address.to_be_bytes());
+    head[8..12].copy_from_slice(&(data.len() as u32).to_be_bytes());
+    head[12] = RAW;
+    if compression == Compression::Lz4 {
+        room.resize(lz4_flex::block::get_maximum_output_size(data.len()), 0);
+        if let Ok(bytes) = lz4_flex::block::compress_into(data, room)
+            && bytes < data.len()
+        {
+            head[12] = LZ4;
+            return (head, &room[..bytes]);
         }
     }
-    to.extend_from_slice(data);
+    (head, data)
 }
 
 /// Takes a chunk: its address and its bytes, which may be in `room`.

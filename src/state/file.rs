@@ -6,6 +6,7 @@
 
 use rustix::fs::AtFlags;
 use rustix::fs::CWD;
+use rustix::fs::RenameFlags;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::Error;
@@ -106,7 +107,10 @@ impl NewFile {
             self.hidden = Some(hidden);
         }
         if let Some(hidden) = &self.hidden {
-            std::fs::rename(hidden, &self.to)?;
+            match durability {
+                Durability::Disk => std::fs::rename(hidden, &self.to)?,
+                Durability::Cache => take_place(hidden, &self.to)?,
+            }
             self.hidden = None;
         }
         match durability {
@@ -114,6 +118,16 @@ impl NewFile {
             Durability::Disk => File::open(folder(&self.to))?.sync_all(),
             Durability::Cache => Ok(()),
         }
+    }
+}
+
+/// Gives `from` the name `to`, and lets the file go that had it. To rename over a file makes some file systems (ext4) write the new one to the disk at once; to
+/// exchange the two names does not.
+fn take_place(from: &Path, to: &Path) -> Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
+        Ok(()) => std::fs::remove_file(from),
+        // There is no old file, or no such call.
+        Err(_) => std::fs::rename(from, to),
     }
 }
 

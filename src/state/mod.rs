@@ -30,6 +30,7 @@
 //! [`LIST_MAX`]), nothing recurses over input, checksums are compared before a section is decoded, and every refusal is an [`Error::Stream`](crate::error::Error::Stream)
 //! that names section and field. Checksums catch accidents only; what a decoded value may do to the machine is checked where it is loaded.
 
+pub mod behind;
 pub mod bulk;
 pub mod field;
 pub mod file;

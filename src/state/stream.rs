@@ -47,7 +47,9 @@ const HEAD: usize = 4 + 4 + 1 + 1 + 2 + 4 + 4;
 pub struct StreamWriter<W: Write> {
     out: W,
     sequence: u32,
-    buffer: Vec<u8>,
+    head: Vec<u8>,
+    /// For what is compressed.
+    room: Vec<u8>,
 }
 
 impl<W: Write> StreamWriter<W> {
@@ -60,7 +62,7 @@ impl<W: Write> StreamWriter<W> {
         out.write_all(&MAGIC)?;
         out.write_all(&FORMAT.0.to_be_bytes())?;
         out.write_all(&FORMAT.1.to_be_bytes())?;
-        let mut to = StreamWriter { out, sequence: 0, buffer: Vec::new() };
+        let mut to = StreamWriter { out, sequence: 0, head: Vec::new(), room: Vec::new() };
         to.section(&Packed::new(0, header))?;
         Ok(to)
     }
@@ -71,7 +73,7 @@ impl<W: Write> StreamWriter<W> {
     /// The writer's own.
     pub fn section(&mut self, section: &Packed) -> std::io::Result<()> {
         let flags = if section.ancillary { ANCILLARY } else { 0 };
-        self.frame(&section.name, section.instance, section.version, flags, |to| to.extend_from_slice(&section.bytes))
+        self.frame(&section.name, section.instance, section.version, flags, [&section.bytes, &[]])
     }
 
     /// Writes a chunk of large memory.
@@ -79,33 +81,34 @@ impl<W: Write> StreamWriter<W> {
     /// # Errors
     /// The writer's own.
     pub fn chunk(&mut self, name: &str, instance: u32, address: u64, data: &[u8], compression: Compression) -> std::io::Result<()> {
-        self.frame(name, instance, 1, BULK, |to| bulk::put(address, data, compression, to))
+        let mut room = std::mem::take(&mut self.room);
+        let (head, stored) = bulk::put(address, data, compression, &mut room);
+        let done = self.frame(name, instance, 1, BULK, [&head, stored]);
+        self.room = room;
+        done
     }
 
-    fn frame(&mut self, name: &str, instance: u32, version: u16, flags: u8, payload: impl FnOnce(&mut Vec<u8>)) -> std::io::Result<()> {
-        let to = &mut self.buffer;
-        to.clear();
-        to.extend_from_slice(&SECT);
-        to.extend_from_slice(&self.sequence.to_be_bytes());
-        to.extend_from_slice(&[flags, name.len() as u8]);
-        to.extend_from_slice(&version.to_be_bytes());
-        to.extend_from_slice(&instance.to_be_bytes());
-        let length_at = to.len();
-        to.extend_from_slice(&[0; 4]);
-        to.extend_from_slice(name.as_bytes());
-        let head = to.len();
-        to.extend_from_slice(&[0; 4]);
-        let start = to.len();
-        payload(to);
-        let length = u32::try_from(to.len() - start).ok().filter(|n| *n <= SECTION_MAX);
+    /// Writes a frame whose payload is in two parts.
+    fn frame(&mut self, name: &str, instance: u32, version: u16, flags: u8, payload: [&[u8]; 2]) -> std::io::Result<()> {
+        let length = u32::try_from(payload[0].len() + payload[1].len()).ok().filter(|n| *n <= SECTION_MAX);
         let length = length
             .ok_or_else(|| std::io::Error::new(ErrorKind::FileTooLarge, format!("section {name} is larger than {SECTION_MAX} bytes")))?;
-        to[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
-        let crc = crc32fast::hash(&to[..head]);
-        to[head..start].copy_from_slice(&crc.to_be_bytes());
-        let crc = crc32fast::hash(&to[start..]);
-        to.extend_from_slice(&crc.to_be_bytes());
-        self.out.write_all(to)?;
+        let head = &mut self.head;
+        head.clear();
+        head.extend_from_slice(&SECT);
+        head.extend_from_slice(&self.sequence.to_be_bytes());
+        head.extend_from_slice(&[flags, name.len() as u8]);
+        head.extend_from_slice(&version.to_be_bytes());
+        head.extend_from_slice(&instance.to_be_bytes());
+        head.extend_from_slice(&length.to_be_bytes());
+        head.extend_from_slice(name.as_bytes());
+        let crc = crc32fast::hash(head);
+        head.extend_from_slice(&crc.to_be_bytes());
+        let mut crc = crc32fast::Hasher::new();
+        payload.iter().for_each(|part| crc.update(part));
+        for part in [head, payload[0], payload[1], &crc.finalize().to_be_bytes()] {
+            self.out.write_all(part)?;
+        }
         self.sequence += 1;
         Ok(())
     }

@@ -22,7 +22,8 @@ impl Shared {
         let mut machine = lock(&self.machine);
         machine.reset(kind)?;
         let entry = machine.load(&images, self.options.firmware);
-        drop(machine);
+        drop((machine, images));
+        self.images.forget();
         for k in 0..self.slots.len() {
             let cpu = CpuIndex(k as u32);
             let mut slot = lock(&self.slots[k]);

@@ -17,6 +17,7 @@ use crate::spapr::spec::Settings;
 use crate::spapr::spec::check;
 use crate::state::Bad;
 use crate::state::Sections;
+use crate::state::behind::Behind;
 use crate::state::bulk::Compression;
 use crate::state::file::Durability;
 use crate::state::file::NewFile;
@@ -37,13 +38,12 @@ use crate::vm::saved::SavedMachine;
 use crate::vm::saved::check_description;
 use std::fs::File;
 use std::io::BufReader;
-use std::io::BufWriter;
 use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes read or written at a time.
+/// Bytes read at a time.
 const BUFFER: usize = 1 << 20;
 
 /// Chooses what runs a machine of these settings, and checks it for that.
@@ -120,9 +120,9 @@ impl Vm {
         let file = NewFile::create(path).map_err(host)?;
         self.shared.while_settled("save_checkpoint", |held| {
             let saved = self.shared.save(held)?;
-            let out = BufWriter::with_capacity(BUFFER, Counted { inner: file, bytes: 0 });
+            let out = Behind::new(Counted { inner: file, bytes: 0 }).map_err(host)?;
             let (out, memory_bytes) = write_stream(out, &saved, &self.shared.large_memory(), options.compression).map_err(name)?;
-            let Counted { inner, bytes } = out.into_inner().map_err(|e| host(e.into_error()))?;
+            let Counted { inner, bytes } = out.finish().map_err(host)?;
             inner.complete(options.durability).map_err(host)?;
             Ok(Checkpointed { memory_bytes, file_bytes: bytes })
         })
@@ -221,7 +221,7 @@ impl Building {
         if address < place.filled {
             return Err(refusal(name, Bad::field("chunk.address", format!("{address:#x} was there already"))));
         }
-        if place.memory.store(Ra(address), data)?.is_err() {
+        if place.memory.write(Ra(address), data).is_err() {
             let problem = format!("{} bytes at {address:#x} lie beyond its {:#x} bytes", data.len(), place.memory.size());
             return Err(refusal(name, Bad::field("chunk.address", problem)));
         }

@@ -27,7 +27,6 @@ use crate::mmu::hpt;
 use crate::mmu::hpt::Hpt;
 use crate::signal;
 use crate::spapr::boot::ImageStore;
-use crate::spapr::boot::Images;
 use crate::spapr::compat;
 use crate::spapr::compat::Weight;
 use crate::spapr::saved::Shifts;
@@ -89,9 +88,10 @@ impl Vm {
     /// # Errors
     /// What the images or the host refuse.
     pub fn incoming(spec: MachineSpec, options: Options) -> Result<Vm> {
-        let images = Arc::new(ImageStore::new(Images::read(&spec)?));
+        let images = Arc::new(ImageStore::read(&spec)?);
         let memory = Arc::new(GuestMemory::new(spec.ram)?);
         let shared = Shared::build(spec, options, images, memory)?;
+        shared.images.forget();
         shared.control.set_lock(Lock::Awaiting);
         shared.control.become_status(Status::InMigrate, StopReason::None);
         Vm::with_threads(shared)

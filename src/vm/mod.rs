@@ -45,7 +45,6 @@ use crate::mmu::partition::Partition;
 use crate::signal;
 use crate::signal::Signals;
 use crate::spapr::boot::ImageStore;
-use crate::spapr::boot::Images;
 use crate::spapr::machine::Machine;
 use crate::spapr::spec::MachineSpec;
 use crate::units::CpuIndex;
@@ -138,7 +137,7 @@ impl Vm {
     /// # Errors
     /// What the images or the host refuse.
     pub fn new(spec: MachineSpec, options: Options) -> Result<Vm> {
-        let images = Arc::new(ImageStore::new(Images::read(&spec)?));
+        let images = Arc::new(ImageStore::read(&spec)?);
         let memory = Arc::new(GuestMemory::new(spec.ram)?);
         let shared = Shared::build(spec, options, images, memory)?;
         shared.boot(ResetKind::Cold)?;

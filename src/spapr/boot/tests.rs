@@ -134,7 +134,7 @@ fn images(name: &str, kernel_addr: u64, memory_bytes: u64, initrd: usize) -> std
     };
     let spec = check(&settings).map_err(|e| e.to_string())?;
     let memory = GuestMemory::new(spec.ram).unwrap();
-    let images = Images::read(&spec).map_err(|e| e.to_string())?;
+    let images = Files::open(&spec).and_then(|files| Images::read(&spec, &files)).map_err(|e| e.to_string())?;
     let loaded = images.place(&memory);
     let (at, len) = loaded.initrd.unwrap();
     assert_eq!((memory.read_u8(Ra(at)), memory.read_u8(Ra(at + len - 1))), (Ok(7), Ok(7)));
@@ -175,4 +175,28 @@ fn a_large_tree_gets_more_room() {
         let (at, got) = place_tree(&spec, &memory, &tree);
         assert_eq!((at, got, memory.read_u32(Ra(at))), ((256 << 20) - room, room, Ok(0xd00d_feed)));
     }
+}
+
+/// What a reset gets: the first files, also when others have taken their names; nothing when somebody has written into them.
+#[test]
+fn images_are_read_again_and_must_be_the_same() {
+    let kernel = File::new("again-kernel", &elf(0, 64, 0x100, 0));
+    let settings = Settings { kernel: Some(kernel.0.clone()), caps: vec![("htm".into(), "off".into())], ..Settings::default() };
+    let spec = check(&settings).unwrap();
+    let store = ImageStore::read(&spec).unwrap();
+    let first = store.get(&spec).unwrap();
+    store.forget();
+    let again = store.get(&spec).unwrap();
+    assert!(!std::sync::Arc::ptr_eq(&first, &again), "they were forgotten");
+    assert_eq!(first.digest(), again.digest());
+    store.forget();
+    let other = File::new("again-other", &elf(0, 64, 0x200, 0));
+    std::fs::rename(&kernel.0, kernel.0.with_extension("old")).unwrap();
+    std::fs::rename(&other.0, &kernel.0).unwrap();
+    assert_eq!(store.get(&spec).unwrap().digest(), first.digest());
+    store.forget();
+    let old = File(kernel.0.with_extension("old"));
+    std::fs::write(&old.0, elf(0, 64, 0x300, 0)).unwrap();
+    let refused = store.get(&spec).err().unwrap().to_string();
+    assert!(refused.contains("not what they were when the guest started"), "{refused}");
 }
