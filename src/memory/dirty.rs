@@ -4,7 +4,7 @@
 //! notes and arms those pages again, so the price is paid for pages that change and not for the others.
 //!
 //! A store and the look at the flags after it may overtake each other in the processor: a vCPU may have seen the flag still clear while its store is not yet
-//! visible. So whoever copies pages that [`DirtyLog::take`] gave waits first until every vCPU has been through a barrier (`mmu::Partition::settle`). A store
+//! visible. Translated code does not look where there were no flags when it last did, and learns only between two entries that some were set. So whoever copies pages that [`DirtyLog::take`] gave waits first until every vCPU has been through a barrier (`mmu::Partition::settle`). A store
 //! after that finds the page armed; a store before it is in the copy. Everything else that stores (hypercalls, devices, page table walks) uses the checked
 //! methods of `GuestMemory`, which have the barrier themselves.
 //!

@@ -75,6 +75,8 @@ pub struct GuestMemory {
     image: Mutex<Arc<Image>>,
     /// One byte of flags for each 4 KiB page.
     flags: Zeroed<AtomicU8>,
+    /// How often flags were set.
+    armed: AtomicU64,
     /// For each 4 KiB page, how often decoded code from it was overwritten.
     generation: Zeroed<AtomicU32>,
     /// The pages whose generation rose last.
@@ -127,6 +129,7 @@ impl GuestMemory {
             size: image.size(),
             image: Mutex::new(Arc::clone(image)),
             flags: Zeroed::new(pages).map_err(&host)?,
+            armed: AtomicU64::new(0),
             generation: Zeroed::new(pages).map_err(&host)?,
             changes: CodeChanges::default(),
             dirty: DirtyLog::new(pages),
@@ -269,9 +272,16 @@ impl GuestMemory {
     /// Marks the page of `at` as holding decoded code. The caller reads first the generation and then the code, both only after this call, and calls again
     /// when the generation has changed: a store to the page takes the mark away.
     pub fn mark_code(&self, at: Ra) {
-        if let Some(f) = self.flags.get((at.0 >> FLAG_SHIFT) as usize) {
-            f.fetch_or(CODE, Ordering::SeqCst);
+        if let Some(f) = self.flags.get((at.0 >> FLAG_SHIFT) as usize)
+            && f.fetch_or(CODE, Ordering::SeqCst) & CODE == 0
+        {
+            self.armed.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    /// Counts how often flags were set: who stores without looking at flags, because there were none, must look here now and then, and at the flags again when this has changed.
+    pub fn armed(&self) -> u64 {
+        self.armed.load(Ordering::SeqCst)
     }
 
     /// How often code in the page of `at` was overwritten; decoded code is valid while this stays the same.
@@ -325,6 +335,7 @@ impl GuestMemory {
     /// Somebody else has the log.
     pub fn start_log(&self) -> Result<()> {
         if self.dirty.start(&self.flags) {
+            self.armed.fetch_add(1, Ordering::SeqCst);
             return Ok(());
         }
         Err(Error::State {
@@ -337,7 +348,9 @@ impl GuestMemory {
     /// Takes the pages stored to since the last call, or since the start. Before they are copied, `mmu::Partition::settle` must have
     /// returned: until then a vCPU's store may be neither visible nor noted.
     pub fn take_dirty(&self) -> PageSet {
-        self.dirty.take(&self.flags)
+        let taken = self.dirty.take(&self.flags);
+        self.armed.fetch_add(1, Ordering::SeqCst);
+        taken
     }
 
     /// How many pages [`GuestMemory::take_dirty`] would give now.

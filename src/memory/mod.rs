@@ -5,7 +5,7 @@
 //! accelerators' TLBs take host pointers ([`GuestMemory::host`]).
 //!
 //! Every 4 KiB page has a byte of flags ([`CODE`], [`LOG`]). A vCPU that stores to RAM reads it after the store and calls
-//! [`GuestMemory::stored`] when it is not zero; the checked methods here do so themselves. That is how translated code learns that its page was
+//! [`GuestMemory::stored`] when it is not zero, or relies on its having been zero while [`GuestMemory::armed`] stays the same; the checked methods here do so themselves. That is how translated code learns that its page was
 //! written, and how migration learns which pages are dirty.
 
 mod absent;

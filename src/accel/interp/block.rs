@@ -81,11 +81,11 @@ pub struct CodeCache {
     ops: usize,
 }
 
-/// What of MSR and FSCR is decided when a block is decoded.
+/// What of MSR and FSCR is decided when a block is decoded, and whether data are relocated, which translated code must be told apart by.
 #[inline(always)]
 pub(in crate::accel) fn mode(c: &Core) -> u32 {
     let m = c.msr.0;
-    let bits = (m & (Msr::LE | Msr::FP | Msr::PR)) | ((m & (Msr::VEC | Msr::VSX)) >> 20);
+    let bits = (m & (Msr::LE | Msr::FP | Msr::PR | Msr::DR)) | ((m & (Msr::VEC | Msr::VSX)) >> 20);
     let no_prefix = c.msr.has(Msr::PR) && !Fscr(c.spr[spr::FSCR]).has(Fscr::PREFIX);
     bits as u32 | (u32::from(no_prefix) << 1) | ((c.spr[spr::PCR] as u32 & 0x3e) << 16)
 }

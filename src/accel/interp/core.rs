@@ -113,10 +113,10 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) reserved_at: u64,
     /// What was there, as the host reads it.
     pub(in crate::accel) reserved_value: u64,
-    /// Effective address of the access under way, to become or to be compared with that of the reservation.
-    pub(in crate::accel) tried_at: u64,
     /// The site that is being looked up for.
     pub(in crate::accel) site: u64,
+    /// By kind of site, where in its list the next one that is filled is to be entered; see `accel::tcg::sites`.
+    pub(in crate::accel) filled: [u64; 6],
     /// The last floating-point instructions whose part of FPSCR is not computed yet: see `accel::tcg::fp`. Byte 0 what it computes, byte 1 FPCC of a comparison
     /// after it, byte 2 the integer of a conversion after it.
     pub(in crate::accel) last: u32,

@@ -77,10 +77,13 @@ impl CodeBuffer {
         (self.execute as usize + self.size, self.words)
     }
 
-    /// Zeroes the first `bytes` bytes of the plain memory.
-    pub fn zero_words(&mut self, bytes: usize) {
-        // SAFETY: inside the mapping, behind the code.
-        unsafe { std::ptr::write_bytes(self.execute.add(self.size), 0, bytes.min(self.words)) };
+    /// Zeroes the word of plain memory at `address`.
+    #[inline]
+    pub fn zero_word(&mut self, address: usize) {
+        let at = address.wrapping_sub(self.words().0);
+        assert!(at < self.words && at.is_multiple_of(8), "a word behind the code");
+        // SAFETY: inside the mapping, behind the code, as just tested.
+        unsafe { self.execute.add(self.size + at).cast::<u64>().write(0) };
     }
 
     /// Where the next code will be executed.

@@ -22,6 +22,8 @@ use crate::accel::tcg::emit::x64::branch;
 use crate::accel::tcg::emit::x64::stubs::JUMP_BITS;
 use crate::accel::tcg::emit::x64::stubs::Jump;
 use crate::accel::tcg::emit::x64::stubs::jump_index;
+use crate::accel::tcg::sites::SITE_BYTES;
+use crate::accel::tcg::sites::Sites;
 use crate::units::Ra;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -31,7 +33,7 @@ pub const BLOCK_MAX: usize = 64;
 /// Room that one block may need: instructions are at most some 150 bytes, cold code included.
 const ROOM: usize = 64 << 10;
 /// Sites, in bytes, that one block may need.
-const SITES_ROOM: usize = 32 * BLOCK_MAX;
+const SITES_ROOM: usize = SITE_BYTES * BLOCK_MAX;
 /// Pages with translated code at most, 4 KiB each for the words' blocks.
 const PAGES_MAX: usize = 8192;
 const FETCH_ENTRIES: usize = 1024;
@@ -69,8 +71,10 @@ struct Fetch {
 pub struct Cache {
     buffer: CodeBuffer,
     stubs: Stubs,
-    /// Address of the next free site: the two words in which an access remembers where it was.
+    /// Address of the next free site.
     site: usize,
+    /// What is remembered in the sites.
+    sites: Sites,
     /// Bytes of the stubs, which stay.
     fixed: usize,
     pages: Vec<Page>,
@@ -99,6 +103,7 @@ impl Cache {
         let stubs = Stubs::new(&mut buffer);
         Cache {
             site: buffer.words().0,
+            sites: Sites::new(buffer.words().1),
             fixed: buffer.used(),
             stubs,
             buffer,
@@ -127,16 +132,17 @@ impl Cache {
         self.clears
     }
 
-    /// Host address of the jump cache.
-    pub fn jumps(&self) -> u64 {
-        self.jumps.as_ptr() as u64
+    /// Tells the vCPU whose code this is where the code keeps things.
+    pub fn attach(&self, c: &mut Core) {
+        c.words.jumps = self.jumps.as_ptr() as u64;
+        self.sites.attach(c);
     }
 
     /// Forgets all translated code.
-    fn clear(&mut self) {
+    fn clear(&mut self, c: &mut Core) {
         self.clears += 1;
         self.buffer.truncate(self.fixed);
-        self.forget_sites();
+        self.sites.forget_all(c, &mut self.buffer);
         self.site = self.buffer.words().0;
         self.pages.clear();
         self.by_key.clear();
@@ -146,11 +152,6 @@ impl Cache {
         self.forget_addresses();
     }
 
-    /// Makes every site forget where it was.
-    fn forget_sites(&mut self) {
-        self.buffer.zero_words(self.site - self.buffer.words().0);
-    }
-
     /// Forgets which addresses led where.
     fn forget_addresses(&mut self) {
         self.fetch.fill(Fetch::default());
@@ -158,19 +159,26 @@ impl Cache {
     }
 
     /// Follows what happened to code and contexts since the last look.
-    pub fn follow(&mut self, c: &Core) {
+    pub fn follow(&mut self, c: &mut Core) {
         if self.epoch != c.tlb.epoch {
             self.epoch = c.tlb.epoch;
             self.forget_addresses();
-            self.forget_sites();
+            self.sites.forget_all(c, &mut self.buffer);
             for placed in self.links.iter().filter(|p| p.link.tag_at != 0) {
                 self.buffer.patch(placed.link.tag_at, &0u64.to_le_bytes());
             }
         }
+        self.sites.follow_context(c, &mut self.buffer);
         let now = c.tlb.memory.code_changes().load(Ordering::SeqCst);
         if now != self.changes {
             self.follow_changes(c, now);
         }
+    }
+
+    /// Follows page flags that were set; to be called each time before translated code is entered.
+    #[inline]
+    pub fn follow_flags(&mut self, c: &mut Core) {
+        self.sites.follow_flags(c, &mut self.buffer);
     }
 
     #[cold]
@@ -236,7 +244,7 @@ impl Cache {
     fn enter_page(&mut self, c: &mut Core, tag: u64) -> Result<u32, Trap> {
         let (ra, keep) = fetch_page(c)?;
         if self.pages.len() >= PAGES_MAX {
-            self.clear();
+            self.clear(c);
         }
         let mode = mode(c);
         let next = self.pages.len() as u32;
@@ -256,7 +264,7 @@ impl Cache {
     fn translate(&mut self, c: &mut Core, page: u32, slot: usize, counts: &mut Counts) -> Result<u32, Trap> {
         let (words, size) = self.buffer.words();
         if self.buffer.left() < ROOM || words + size - self.site < SITES_ROOM {
-            self.clear();
+            self.clear(c);
             return self.find(c, counts);
         }
         let p = &self.pages[page as usize];

@@ -13,7 +13,6 @@ use crate::accel::tcg::fp;
 use crate::cpu::state::Reservation;
 use crate::isa::Insn;
 use crate::isa::spr;
-use crate::units::Ra;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::panic::resume_unwind;
@@ -150,21 +149,4 @@ pub unsafe extern "C" fn step(core: *mut Core, position: u32, run: usize, insn: 
             EXIT
         }
     }
-}
-
-/// The store at `position` hit a page with flags; `flag` is the address of the page's flags. Gives what [`step`] gives.
-///
-/// # Safety
-/// As for [`step`].
-pub unsafe extern "C" fn stored(core: *mut Core, position: u32, flag: u64) -> u32 {
-    // SAFETY: by contract.
-    let core = unsafe { &mut *core };
-    let memory = &core.tlb.memory;
-    let page = flag - memory.flags().as_ptr() as u64;
-    if !memory.stored(Ra(page << crate::memory::FLAG_SHIFT), 1) {
-        return 0;
-    }
-    give_back(core, position);
-    core.nip = core.words.page + u64::from(position & 0xfff) + 4;
-    LOOK
 }

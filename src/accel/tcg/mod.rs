@@ -28,6 +28,7 @@ mod cache;
 mod emit;
 mod exec;
 mod fp;
+mod sites;
 
 use crate::accel::Exit;
 use crate::accel::Fp;
@@ -146,7 +147,7 @@ impl Tcg {
         let c = &mut tcg.interp.core;
         c.words.constants = fp::CONSTANTS;
         c.words.host_fp = options.fp == Fp::Host;
-        c.words.jumps = tcg.translator.cache.jumps();
+        tcg.translator.cache.attach(c);
         c.words.flags = (c.tlb.memory.flags().as_ptr() as u64).wrapping_sub(c.tlb.memory.base() as u64 >> crate::memory::FLAG_SHIFT);
         Ok(tcg)
     }
@@ -190,6 +191,7 @@ impl Engine for Translator {
         (c.words.fuel, c.words.cut) = (fuel, 0);
         loop {
             let c = &mut cpu.core;
+            self.cache.follow_flags(c);
             c.words.page = c.nip & !0xfff;
             let why = exec::enter(c, self.cache.enter(), self.cache.code(block));
             self.counts.entries += 1;

@@ -5,15 +5,12 @@
 
 use super::Emitter;
 use super::Form;
-use super::RAX;
-use super::RCX;
 use super::RDX;
 use super::RESERVED;
 use super::RESERVED_AT;
 use super::RESERVED_BYTES;
 use super::RESERVED_VALUE;
 use super::SO;
-use super::TRIED_AT;
 use super::Template;
 use super::cr_field;
 use super::memory::Ea;
@@ -33,24 +30,22 @@ pub const TEMPLATES: &[(&str, Template)] = &[
 /// Bytes that dcbz clears.
 const CACHE_LINE: i32 = 128;
 
-/// Has the interpreter do it if the address in rax is not a multiple of `bytes`.
+/// Has the interpreter do it if the address in rdx is not a multiple of `bytes`.
 fn aligned(e: &mut Emitter<'_>, bytes: i8) {
     let rare = e.fallback();
-    dynasm!(e.a ; test al, bytes - 1 ; jnz =>rare);
+    dynasm!(e.a ; test dl, bytes - 1 ; jnz =>rare);
 }
 
 fn reserve(e: &mut Emitter<'_>, i: Insn, bytes: i8) -> Form {
-    e.ea(i, Ea::X);
+    let at = e.ea_in_rdx(i, Ea::X);
     aligned(e, bytes);
-    dynasm!(e.a ; mov [rbp + TRIED_AT], rax);
-    e.translate_read(bytes as u8);
+    e.translate_read(at, bytes as u8);
+    dynasm!(e.a ; mov [rbp + RESERVED_AT], rdx);
     match bytes {
-        4 => dynasm!(e.a ; mov edx, [rax]),
-        _ => dynasm!(e.a ; mov rdx, [rax]),
+        4 => dynasm!(e.a ; mov edx, [rax + rdx]),
+        _ => dynasm!(e.a ; mov rdx, [rax + rdx]),
     }
     dynasm!(e.a
-        ; mov rcx, [rbp + TRIED_AT]
-        ; mov [rbp + RESERVED_AT], rcx
         ; mov [rbp + RESERVED_VALUE], rdx
         ; mov DWORD [rbp + RESERVED_BYTES], bytes.into()
         ; mov BYTE [rbp + RESERVED], 1
@@ -68,15 +63,13 @@ fn reserve(e: &mut Emitter<'_>, i: Insn, bytes: i8) -> Form {
 fn conditional(e: &mut Emitter<'_>, i: Insn, bytes: i8) -> Form {
     let rare = e.fallback();
     dynasm!(e.a ; cmp BYTE [rbp + RESERVED], 0 ; je =>rare);
-    e.ea(i, Ea::X);
+    let at = e.ea_in_rdx(i, Ea::X);
     aligned(e, bytes);
-    dynasm!(e.a ; mov [rbp + TRIED_AT], rax);
-    e.translate_write(bytes as u8);
+    e.translate_write(at, bytes as u8);
     let (lost, told) = (e.a.new_dynamic_label(), e.a.new_dynamic_label());
     dynasm!(e.a
-        ; mov rcx, rax
-        ; mov rax, [rbp + TRIED_AT]
-        ; cmp rax, [rbp + RESERVED_AT]
+        ; lea rcx, [rax + rdx]
+        ; cmp rdx, [rbp + RESERVED_AT]
         ; jne =>lost
         ; cmp DWORD [rbp + RESERVED_BYTES], bytes.into()
         ; jne =>lost
@@ -103,19 +96,16 @@ fn conditional(e: &mut Emitter<'_>, i: Insn, bytes: i8) -> Form {
         ; mov [rbp + cr_field(0)], edx
         ; mov DWORD [rbp + RESERVED_BYTES], 0
     );
-    // A look too many where nothing was stored does no harm.
-    e.written(RCX);
     Form::Done
 }
 
 fn dcbz(e: &mut Emitter<'_>, i: Insn) -> Form {
-    e.ea(i, Ea::X);
-    dynasm!(e.a ; and rax, -CACHE_LINE);
-    e.translate_write(1);
+    let place = e.ea_in_rdx(i, Ea::X);
+    dynasm!(e.a ; and rdx, -CACHE_LINE);
+    e.translate_write(place, 1);
     dynasm!(e.a ; pxor xmm0, xmm0);
     for at in (0..CACHE_LINE).step_by(16) {
-        dynasm!(e.a ; movdqa [rax + at], xmm0);
+        dynasm!(e.a ; movdqa [rax + rdx + at], xmm0);
     }
-    e.written(RAX);
     Form::Done
 }

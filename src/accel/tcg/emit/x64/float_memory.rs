@@ -5,9 +5,8 @@
 
 use super::Emitter;
 use super::Form;
-use super::RAX;
-use super::RDX;
 use super::Template;
+use super::memory::Address;
 use super::memory::Ea;
 use super::memory::d;
 use super::memory::ds;
@@ -44,11 +43,12 @@ enum Scalar {
 }
 
 impl Emitter<'_> {
-    /// xmm1 ← a scalar at the host address in rax. Uses rcx and rdx.
-    fn fetch_scalar(&mut self, s: Scalar) {
+    /// xmm1 ← a scalar at the address whose distance is in rax. Uses rcx.
+    fn fetch_scalar(&mut self, at: Address, s: Scalar) {
+        let Address { base, disp } = at;
         match self.little_endian {
-            true => dynasm!(self.a ; mov ecx, [rax]),
-            false => dynasm!(self.a ; movbe ecx, [rax]),
+            true => dynasm!(self.a ; mov ecx, [rax + Rq(base) + disp]),
+            false => dynasm!(self.a ; movbe ecx, [rax + Rq(base) + disp]),
         }
         match s {
             Scalar::Signed => dynasm!(self.a ; movsxd rcx, ecx ; vmovq xmm1, rcx),
@@ -97,9 +97,9 @@ impl Emitter<'_> {
 }
 
 fn load(e: &mut Emitter<'_>, i: Insn, ea: Ea, s: Scalar, to: usize) -> Form {
-    e.ea(i, ea);
-    e.translate_read(4);
-    e.fetch_scalar(s);
+    let at = e.ea(i, ea);
+    e.translate_read(at, 4);
+    e.fetch_scalar(at, s);
     let to = Emitter::at_vsr(to);
     dynasm!(e.a ; vmovups [rbp + to], xmm1);
     Form::Done
@@ -114,17 +114,12 @@ fn load_update(e: &mut Emitter<'_>, i: Insn, ea: Ea) -> Form {
     Form::Done
 }
 
-/// The store; rax keeps the host address. What is stored is made first, in rdx: finding the address uses all scratch registers.
-fn put(e: &mut Emitter<'_>, i: Insn, ea: Ea, s: Scalar, from: usize) {
-    e.ea(i, ea);
-    e.translate_write(4);
+fn store(e: &mut Emitter<'_>, i: Insn, ea: Ea, s: Scalar, from: usize) -> Form {
+    let Address { base, disp } = e.ea(i, ea);
+    e.translate_write(Address { base, disp }, 4);
+    dynasm!(e.a ; lea rax, [rax + Rq(base) + disp]);
     e.scalar(s, from);
     e.put_word();
-}
-
-fn store(e: &mut Emitter<'_>, i: Insn, ea: Ea, s: Scalar, from: usize) -> Form {
-    put(e, i, ea, s, from);
-    e.written(RAX);
     Form::Done
 }
 
@@ -132,23 +127,21 @@ fn store_update(e: &mut Emitter<'_>, i: Insn, ea: Ea) -> Form {
     if i.ra() == 0 {
         return Form::Step;
     }
-    put(e, i, ea, Scalar::Single, i.frt());
-    dynasm!(e.a ; mov rdx, rax);
+    store(e, i, ea, Scalar::Single, i.frt());
     e.update(i, ea);
-    e.written(RDX);
     Form::Done
 }
 
 /// One doubleword or word everywhere.
 fn splat(e: &mut Emitter<'_>, i: Insn, bytes: u8) -> Form {
     let to = Emitter::at_vsr(i.xt());
-    e.ea(i, Ea::X);
-    e.translate_read(bytes);
+    let Address { base, disp } = e.ea(i, Ea::X);
+    e.translate_read(Address { base, disp }, bytes);
     match (bytes, e.little_endian) {
-        (8, true) => dynasm!(e.a ; vmovddup xmm1, [rax]),
-        (8, false) => dynasm!(e.a ; movbe rcx, [rax] ; vmovq xmm1, rcx ; vmovddup xmm1, xmm1),
-        (_, true) => dynasm!(e.a ; vbroadcastss xmm1, [rax]),
-        (_, false) => dynasm!(e.a ; movbe ecx, [rax] ; vmovd xmm1, ecx ; vpshufd xmm1, xmm1, 0),
+        (8, true) => dynasm!(e.a ; vmovddup xmm1, [rax + Rq(base) + disp]),
+        (8, false) => dynasm!(e.a ; movbe rcx, [rax + Rq(base) + disp] ; vmovq xmm1, rcx ; vmovddup xmm1, xmm1),
+        (_, true) => dynasm!(e.a ; vbroadcastss xmm1, [rax + Rq(base) + disp]),
+        (_, false) => dynasm!(e.a ; movbe ecx, [rax + Rq(base) + disp] ; vmovd xmm1, ecx ; vpshufd xmm1, xmm1, 0),
     }
     dynasm!(e.a ; vmovups [rbp + to], xmm1);
     Form::Done

@@ -1,11 +1,14 @@
 //! Loads and stores of one integer (ISA I 3.3.2, 3.3.3, 3.3.5).
 //!
-//! Each place in the code that accesses storage, a *site*, remembers where its last access was, in two words behind the code: mostly the next one is there too, and the
-//! distance to the host address does not wait for the address. Else the access is looked up in the software TLB of the interpreter. When it is not there, or the access
-//! leaves its page, or RAM, the interpreter's function does the instruction, and fills the TLB on the way. After a store the page's flags are looked at.
+//! Each place in the code that accesses storage, a *site*, remembers the 64 KiB where its last access was, in three words behind the code: mostly the next one is there too, and
+//! the distance to the host address does not wait for the address. Else the access is looked up in the software TLB of the interpreter. When it is not there, or the access
+//! leaves its page, or RAM, the interpreter's function does the instruction, and fills the TLB on the way. Sites say nothing about the context: they are forgotten when it changes
+//! ([`super::super::super::sites`]).
+//!
+//! A site that stores remembers only places without page flags, and a page with flags is left to the function; so nothing is looked at after a store, and when a flag is set, sites that
+//! store are forgotten (docs/decisions/0021).
 
 use super::Cold;
-use super::DATA;
 use super::Emitter;
 use super::FLAGS;
 use super::Form;
@@ -13,8 +16,10 @@ use super::RAX;
 use super::RCX;
 use super::RDX;
 use super::Template;
-use crate::accel::interp::tlb;
 use crate::accel::interp::tlb::Half;
+use crate::accel::tcg::sites::SITE_BYTES;
+use crate::accel::tcg::sites::SITE_DELTA;
+use crate::accel::tcg::sites::SITE_LIMIT;
 use crate::isa::Insn;
 use dynasmrt::DynasmApi;
 use dynasmrt::DynasmLabelApi;
@@ -96,93 +101,95 @@ const U64: Kind = Kind::new(8);
 const S16: Kind = U16.signed();
 const S32: Kind = U32.signed();
 
+/// An effective address: a register that stays as it is, and a displacement. With rax = the distance to the host, `rax + base + disp` is the host address.
+#[derive(Clone, Copy)]
+pub struct Address {
+    /// A pinned register or rdx.
+    pub base: u8,
+    /// What is added to it.
+    pub disp: i32,
+}
+
+/// An address in rdx.
+pub const IN_RDX: Address = Address { base: RDX, disp: 0 };
+
 impl Emitter<'_> {
-    /// rax ← the effective address. Uses rcx.
-    pub fn ea(&mut self, i: Insn, ea: Ea) {
+    /// Where the effective address is. Uses rdx.
+    pub fn ea(&mut self, i: Insn, ea: Ea) -> Address {
         match (ea, i.ra()) {
-            (Ea::D(n), 0) => self.constant(RAX, n as i64 as u64),
-            (Ea::D(n), a) => {
-                let a = self.src(a, RAX);
-                match n {
-                    0 if a == RAX => {}
-                    0 => dynasm!(self.a ; mov rax, Rq(a)),
-                    _ if i8::try_from(n).is_ok() => dynasm!(self.a ; lea rax, [BYTE Rq(a) + n as i8]),
-                    _ => dynasm!(self.a ; lea rax, [Rq(a) + n]),
-                }
+            (Ea::D(n), 0) => {
+                self.constant(RDX, n as i64 as u64);
+                IN_RDX
             }
-            (Ea::X, 0) => self.get(i.rb(), RAX),
+            (Ea::D(n), a) => Address { base: self.src(a, RDX), disp: n },
+            (Ea::X, 0) => Address { base: self.src(i.rb(), RDX), disp: 0 },
             (Ea::X, a) => {
-                let (a, b) = (self.src(a, RAX), self.src(i.rb(), RCX));
-                dynasm!(self.a ; lea rax, [Rq(a) + Rq(b)]);
+                let (a, b) = (self.src(a, RDX), self.src(i.rb(), RAX));
+                dynasm!(self.a ; lea rdx, [Rq(a) + Rq(b)]);
+                IN_RDX
             }
         }
     }
 
-    /// rax ← the host address for the effective address in rax, of `bytes` bytes. Uses rcx and rdx.
-    ///
-    /// The site remembers the 64 KiB where it last was: their address with the context, and the distance. An access that is not aligned is looked up each time, except
-    /// for quadwords, which often are not: there the page and the context are compared apart.
-    fn translate(&mut self, bytes: u8, half: Half) {
+    /// The same in rdx, which may then be changed. Uses rax.
+    pub fn ea_in_rdx(&mut self, i: Insn, ea: Ea) -> Address {
+        let at = self.ea(i, ea);
+        match (at.base, at.disp) {
+            (RDX, 0) => {}
+            (base, 0) => dynasm!(self.a ; mov rdx, Rq(base)),
+            (base, n) => dynasm!(self.a ; lea rdx, [Rq(base) + n]),
+        }
+        IN_RDX
+    }
+
+    /// rax ← the distance from the effective address to the host, good for `bytes` bytes there. Uses rcx.
+    fn translate(&mut self, at: Address, bytes: u8, half: Half) {
         let fallback = self.fallback();
         let (from, back) = (self.a.new_dynamic_label(), self.a.new_dynamic_label());
-        let at = self.site;
-        self.site += if bytes == 16 { 32 } else { 16 };
-        if bytes == 16 {
-            if half == Half::Write {
-                // Into the next page: there are two flags to look at.
-                dynasm!(self.a ; mov ecx, eax ; and ecx, 0xfff ; cmp ecx, 0xff0 ; ja =>from);
-            }
-            dynasm!(self.a ; mov rcx, rax ; sub rcx, [rip + 0]);
-            self.near(at);
-            dynasm!(self.a ; cmp rcx, (1 << tlb::LARGE_SHIFT) - 16 ; ja =>from ; mov rcx, [rbp + DATA] ; cmp rcx, [rip + 0]);
-            self.near(at + 16);
-        } else {
-            let mask = (-1 << tlb::LARGE_SHIFT) | i32::from(bytes - 1);
-            dynasm!(self.a ; mov rcx, rax ; and rcx, mask ; or rcx, [rbp + DATA] ; cmp rcx, [rip + 0]);
-            self.near(at);
+        let site = self.site;
+        self.site += SITE_BYTES;
+        match at.disp {
+            0 => dynasm!(self.a ; mov rcx, Rq(at.base)),
+            n if i8::try_from(n).is_ok() => dynasm!(self.a ; lea rcx, [BYTE Rq(at.base) + n as i8]),
+            n => dynasm!(self.a ; lea rcx, [Rq(at.base) + n]),
         }
-        dynasm!(self.a ; jne =>from ; add rax, [rip + 0]);
-        self.near(at + 8);
+        dynasm!(self.a ; sub rcx, [rip + 0]);
+        self.near(site);
+        dynasm!(self.a ; cmp rcx, [rip + 0]);
+        self.near(site + SITE_LIMIT);
+        dynasm!(self.a ; jae =>from ; mov rax, [rip + 0]);
+        self.near(site + SITE_DELTA);
         dynasm!(self.a ; =>back);
-        let look_up = self.stubs.look_up[half as usize][bytes.trailing_zeros() as usize];
-        self.cold.push(Cold::Unknown { from, back, fallback, at, look_up });
+        let look_up = self.stubs.look_up[self.class as usize][half as usize][bytes.trailing_zeros() as usize];
+        self.cold.push(Cold::Unknown { from, back, fallback, site, look_up });
     }
 
-    /// rax ← the host address for reading `bytes` bytes at the effective address in rax. Uses rcx and rdx.
-    pub fn translate_read(&mut self, bytes: u8) {
-        self.translate(bytes, Half::Read);
+    /// rax ← the distance from the effective address to the host, good for reading `bytes` bytes there. Uses rcx.
+    pub fn translate_read(&mut self, at: Address, bytes: u8) {
+        self.translate(at, bytes, Half::Read);
     }
 
-    /// The same for writing; [`Emitter::written`] must follow the store.
-    pub fn translate_write(&mut self, bytes: u8) {
-        self.translate(bytes, Half::Write);
+    /// The same for writing.
+    pub fn translate_write(&mut self, at: Address, bytes: u8) {
+        self.translate(at, bytes, Half::Write);
     }
 
-    /// The last part of an instruction that stored through what was the host address in `host`: looks at the page's flags. Uses rax.
-    pub fn written(&mut self, host: u8) {
-        let (from, back) = (self.a.new_dynamic_label(), self.a.new_dynamic_label());
-        if host != RAX {
-            dynasm!(self.a ; mov rax, Rq(host));
-        }
-        dynasm!(self.a ; shr rax, 12 ; add rax, [rbp + FLAGS] ; cmp BYTE [rax], 0 ; jne =>from ; =>back);
-        self.cold.push(Cold::Stored { from, back, index: self.index });
-    }
-
-    /// `to` ← what is at the host address in rax, extended.
-    fn fetch(&mut self, to: u8, k: Kind) {
+    /// `to` ← what is at the address whose distance is in rax, extended. Uses rcx.
+    fn fetch(&mut self, at: Address, to: u8, k: Kind) {
+        let Address { base, disp } = at;
         let swap = k.bytes > 1 && self.little_endian == k.reversed;
         match (k.bytes, k.signed, swap) {
-            (1, _, _) => dynasm!(self.a ; movzx Rd(to), BYTE [rax]),
-            (2, false, false) => dynasm!(self.a ; movzx Rd(to), WORD [rax]),
-            (2, true, false) => dynasm!(self.a ; movsx Rq(to), WORD [rax]),
-            (2, false, true) => dynasm!(self.a ; movbe cx, [rax] ; movzx Rd(to), cx),
-            (2, true, true) => dynasm!(self.a ; movbe cx, [rax] ; movsx Rq(to), cx),
-            (4, false, false) => dynasm!(self.a ; mov Rd(to), [rax]),
-            (4, true, false) => dynasm!(self.a ; movsxd Rq(to), DWORD [rax]),
-            (4, false, true) => dynasm!(self.a ; movbe Rd(to), [rax]),
-            (4, true, true) => dynasm!(self.a ; movbe ecx, [rax] ; movsxd Rq(to), ecx),
-            (_, _, false) => dynasm!(self.a ; mov Rq(to), [rax]),
-            (_, _, true) => dynasm!(self.a ; movbe Rq(to), [rax]),
+            (1, _, _) => dynasm!(self.a ; movzx Rd(to), BYTE [rax + Rq(base) + disp]),
+            (2, false, false) => dynasm!(self.a ; movzx Rd(to), WORD [rax + Rq(base) + disp]),
+            (2, true, false) => dynasm!(self.a ; movsx Rq(to), WORD [rax + Rq(base) + disp]),
+            (2, false, true) => dynasm!(self.a ; movbe cx, [rax + Rq(base) + disp] ; movzx Rd(to), cx),
+            (2, true, true) => dynasm!(self.a ; movbe cx, [rax + Rq(base) + disp] ; movsx Rq(to), cx),
+            (4, false, false) => dynasm!(self.a ; mov Rd(to), [rax + Rq(base) + disp]),
+            (4, true, false) => dynasm!(self.a ; movsxd Rq(to), DWORD [rax + Rq(base) + disp]),
+            (4, false, true) => dynasm!(self.a ; movbe Rd(to), [rax + Rq(base) + disp]),
+            (4, true, true) => dynasm!(self.a ; movbe ecx, [rax + Rq(base) + disp] ; movsxd Rq(to), ecx),
+            (_, _, false) => dynasm!(self.a ; mov Rq(to), [rax + Rq(base) + disp]),
+            (_, _, true) => dynasm!(self.a ; movbe Rq(to), [rax + Rq(base) + disp]),
         }
     }
 
@@ -209,10 +216,10 @@ impl Emitter<'_> {
 }
 
 fn load(e: &mut Emitter<'_>, i: Insn, ea: Ea, k: Kind) -> Form {
-    e.ea(i, ea);
-    e.translate_read(k.bytes);
+    let at = e.ea(i, ea);
+    e.translate_read(at, k.bytes);
     let to = e.dst(i.rt(), RDX);
-    e.fetch(to, k);
+    e.fetch(at, to, k);
     e.put(i.rt(), to);
     Form::Done
 }
@@ -221,58 +228,53 @@ fn load_update(e: &mut Emitter<'_>, i: Insn, ea: Ea, k: Kind) -> Form {
     if i.ra() == 0 || i.ra() == i.rt() {
         return Form::Step;
     }
-    e.ea(i, ea);
-    e.translate_read(k.bytes);
-    e.fetch(RDX, k);
+    let at = e.ea(i, ea);
+    e.translate_read(at, k.bytes);
+    e.fetch(at, RDX, k);
     e.update(i, ea);
     e.put(i.rt(), RDX);
     Form::Done
 }
 
 fn store(e: &mut Emitter<'_>, i: Insn, ea: Ea, k: Kind) -> Form {
-    put(e, i, ea, k);
-    e.written(RAX);
-    Form::Done
-}
-
-/// The store; rax keeps the host address.
-fn put(e: &mut Emitter<'_>, i: Insn, ea: Ea, k: Kind) {
-    e.ea(i, ea);
-    e.translate_write(k.bytes);
-    let s = e.src(i.rt(), RDX);
+    let at = e.ea(i, ea);
+    e.translate_write(at, k.bytes);
+    let Address { base, disp } = at;
+    let s = e.src(i.rt(), RCX);
     let swap = k.bytes > 1 && e.little_endian == k.reversed;
     match (k.bytes, swap) {
-        (1, _) => dynasm!(e.a ; mov [rax], Rb(s)),
-        (2, false) => dynasm!(e.a ; mov [rax], Rw(s)),
-        (2, true) => dynasm!(e.a ; movbe [rax], Rw(s)),
-        (4, false) => dynasm!(e.a ; mov [rax], Rd(s)),
-        (4, true) => dynasm!(e.a ; movbe [rax], Rd(s)),
-        (_, false) => dynasm!(e.a ; mov [rax], Rq(s)),
-        (_, true) => dynasm!(e.a ; movbe [rax], Rq(s)),
+        (1, _) => dynasm!(e.a ; mov [rax + Rq(base) + disp], Rb(s)),
+        (2, false) => dynasm!(e.a ; mov [rax + Rq(base) + disp], Rw(s)),
+        (2, true) => dynasm!(e.a ; movbe [rax + Rq(base) + disp], Rw(s)),
+        (4, false) => dynasm!(e.a ; mov [rax + Rq(base) + disp], Rd(s)),
+        (4, true) => dynasm!(e.a ; movbe [rax + Rq(base) + disp], Rd(s)),
+        (_, false) => dynasm!(e.a ; mov [rax + Rq(base) + disp], Rq(s)),
+        (_, true) => dynasm!(e.a ; movbe [rax + Rq(base) + disp], Rq(s)),
     }
+    Form::Done
 }
 
 fn store_update(e: &mut Emitter<'_>, i: Insn, ea: Ea, k: Kind) -> Form {
     if i.ra() == 0 {
         return Form::Step;
     }
-    put(e, i, ea, k);
-    dynasm!(e.a ; mov rdx, rax);
+    store(e, i, ea, k);
     e.update(i, ea);
-    e.written(RDX);
     Form::Done
 }
 
 /// Translated as a load is, and otherwise without effect.
 fn touch(e: &mut Emitter<'_>, i: Insn) -> Form {
-    e.ea(i, Ea::X);
-    e.translate_read(1);
+    let at = e.ea(i, Ea::X);
+    e.translate_read(at, 1);
     Form::Done
 }
 
-/// As if stored to, as far as decoded code is concerned.
+/// Where the page has flags the function acts as if it were stored to.
 fn icbi(e: &mut Emitter<'_>, i: Insn) -> Form {
-    touch(e, i);
-    e.written(RAX);
+    let rare = e.fallback();
+    let at = e.ea(i, Ea::X);
+    e.translate_read(at, 1);
+    dynasm!(e.a ; add rax, Rq(at.base) ; shr rax, 12 ; add rax, [rbp + FLAGS] ; cmp BYTE [rax], 0 ; jne =>rare);
     Form::Done
 }

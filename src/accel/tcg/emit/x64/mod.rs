@@ -42,6 +42,7 @@ pub use stubs::Stubs;
 use crate::accel::interp::Core;
 use crate::accel::interp::block::Decoded;
 use crate::accel::tcg::exec;
+use crate::accel::tcg::sites::Class;
 use crate::cpu::CpuState;
 use crate::cpu::Cr;
 use crate::cpu::Xer;
@@ -144,7 +145,7 @@ const RESERVED_VALUE: i32 = offset_of!(Core, words.reserved_value) as i32 - BIAS
 const LARGE_READ: i32 = offset_of!(Core, tlb.large_read) as i32 - BIAS as i32;
 const LARGE_WRITE: i32 = offset_of!(Core, tlb.large_write) as i32 - BIAS as i32;
 const SITE: i32 = offset_of!(Core, words.site) as i32 - BIAS as i32;
-const TRIED_AT: i32 = offset_of!(Core, words.tried_at) as i32 - BIAS as i32;
+const FILLED: i32 = offset_of!(Core, words.filled) as i32 - BIAS as i32;
 
 /// The byte of CR bit `n`, from rbp.
 fn cr_bit(n: usize) -> i32 {
@@ -187,12 +188,10 @@ pub struct Link {
 enum Cold {
     /// The interpreter's function does the instruction; then on at `back`.
     Step { from: DynamicLabel, back: DynamicLabel, index: usize },
-    /// The store before `back` hit flags, whose address is in rax.
-    Stored { from: DynamicLabel, back: DynamicLabel, index: usize },
     /// A branch out of the middle, taken.
     Side { from: DynamicLabel, index: usize, target: i64 },
-    /// The site at `at` does not know the address in rax.
-    Unknown { from: DynamicLabel, back: DynamicLabel, fallback: DynamicLabel, at: usize, look_up: usize },
+    /// The site at address `site` does not know the effective address, from which rcx is as far as from where the site was.
+    Unknown { from: DynamicLabel, back: DynamicLabel, fallback: DynamicLabel, site: usize, look_up: usize },
     /// A scalar result that is not normal: fine if it is zero for a good reason. See [`float::Zero`].
     Zero(float::Zero),
     /// The same for a vector. See [`vector_float::Zeros`].
@@ -212,6 +211,7 @@ pub struct Emitter<'a> {
     /// Index of the instruction being emitted.
     index: usize,
     little_endian: bool,
+    class: Class,
     /// Floating-point templates are wanted.
     host_fp: bool,
     /// The edition has CA32.
@@ -260,6 +260,7 @@ pub fn emit(c: &Core, stubs: &Stubs, place: Place, block: &[(u16, Decoded)]) -> 
         block,
         index: 0,
         little_endian: c.little_endian,
+        class: Class::of(c.msr),
         core: c,
         host_fp: c.words.host_fp,
         carry32: c.model.isa >= Isa::V3_0,
@@ -335,20 +336,15 @@ impl Emitter<'_> {
                     self.step(Then::GoOn);
                     dynasm!(self.a ; jmp =>back);
                 }
-                Cold::Stored { from, back, index } => {
-                    self.index = index;
-                    let position = exec::position(u32::from(self.block[index].0) * 4, self.refund()) as i32;
-                    dynasm!(self.a ; =>from ; mov ecx, position ; call extern self.stubs.stored ; jmp =>back);
-                }
                 Cold::Side { from, index, target } => {
                     self.index = index;
                     let refund = self.refund() as i32;
                     dynasm!(self.a ; =>from ; add r15, refund);
                     self.go(target, Some(index));
                 }
-                Cold::Unknown { from, back, fallback, at, look_up } => {
-                    dynasm!(self.a ; =>from ; lea rdx, [rip + 0]);
-                    self.near(at);
+                Cold::Unknown { from, back, fallback, site, look_up } => {
+                    dynasm!(self.a ; =>from ; lea rax, [rip + 0]);
+                    self.near(site);
                     dynasm!(self.a ; call extern look_up ; jne =>fallback ; jmp =>back);
                 }
                 Cold::Return { from, index } => {

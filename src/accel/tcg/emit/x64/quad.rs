@@ -6,8 +6,8 @@
 use super::Emitter;
 use super::Form;
 use super::RAX;
-use super::RDX;
 use super::Template;
+use super::memory::Address;
 use super::memory::Ea;
 use crate::isa::Insn;
 use dynasmrt::DynasmApi;
@@ -59,12 +59,14 @@ enum Update {
     Yes,
 }
 
-/// rax ← the host address of the quadword, to be read.
-fn address(e: &mut Emitter<'_>, i: Insn, ea: Ea, order: Order) {
-    e.ea(i, ea);
-    if order == Order::Aligned {
-        dynasm!(e.a ; and rax, -16);
+/// Where the quadword is. Uses rdx and rax.
+fn address(e: &mut Emitter<'_>, i: Insn, ea: Ea, order: Order) -> Address {
+    if order != Order::Aligned {
+        return e.ea(i, ea);
     }
+    let at = e.ea_in_rdx(i, ea);
+    dynasm!(e.a ; and rdx, -16);
+    at
 }
 
 /// xmm0 ← xmm0 in the register's order, from storage's, or the other way.
@@ -81,14 +83,15 @@ fn load(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, order: Order) -> 
         return Form::Step;
     }
     let at = Emitter::at_vsr(register);
-    address(e, i, ea, order);
-    e.translate_read(16);
+    let place = address(e, i, ea, order);
+    e.translate_read(place, 16);
+    let Address { base, disp } = place;
     if e.little_endian {
-        dynasm!(e.a ; movdqu xmm0, [rax]);
+        dynasm!(e.a ; movdqu xmm0, [rax + Rq(base) + disp]);
         arrange(e, order);
         dynasm!(e.a ; movdqa [rbp + at], xmm0);
     } else {
-        dynasm!(e.a ; movbe rcx, [rax] ; movbe rdx, [rax + 8] ; mov [rbp + at], rcx ; mov [rbp + at + 8], rdx);
+        dynasm!(e.a ; lea rax, [rax + Rq(base) + disp] ; movbe rcx, [rax] ; movbe rdx, [rax + 8] ; mov [rbp + at], rcx ; mov [rbp + at + 8], rdx);
     }
     Form::Done
 }
@@ -98,16 +101,16 @@ fn store(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, order: Order) ->
         return Form::Step;
     }
     let at = Emitter::at_vsr(register);
-    address(e, i, ea, order);
-    e.translate_write(16);
+    let place = address(e, i, ea, order);
+    e.translate_write(place, 16);
+    let Address { base, disp } = place;
     if e.little_endian {
         dynasm!(e.a ; movdqa xmm0, [rbp + at]);
         arrange(e, order);
-        dynasm!(e.a ; movdqu [rax], xmm0);
+        dynasm!(e.a ; movdqu [rax + Rq(base) + disp], xmm0);
     } else {
-        dynasm!(e.a ; mov rcx, [rbp + at] ; mov rdx, [rbp + at + 8] ; movbe [rax], rcx ; movbe [rax + 8], rdx);
+        dynasm!(e.a ; lea rax, [rax + Rq(base) + disp] ; mov rcx, [rbp + at] ; mov rdx, [rbp + at + 8] ; movbe [rax], rcx ; movbe [rax + 8], rdx);
     }
-    e.written(RAX);
     Form::Done
 }
 
@@ -117,11 +120,12 @@ fn load_double(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, update: Up
         return Form::Step;
     }
     let at = Emitter::at_vsr(register);
-    e.ea(i, ea);
-    e.translate_read(8);
+    let place = e.ea(i, ea);
+    e.translate_read(place, 8);
+    let Address { base, disp } = place;
     match e.little_endian {
-        true => dynasm!(e.a ; mov rdx, [rax]),
-        false => dynasm!(e.a ; movbe rdx, [rax]),
+        true => dynasm!(e.a ; mov rdx, [rax + Rq(base) + disp]),
+        false => dynasm!(e.a ; movbe rdx, [rax + Rq(base) + disp]),
     }
     dynasm!(e.a ; mov [rbp + at], rdx ; mov QWORD [rbp + at + 8], 0);
     if update == Update::Yes {
@@ -135,19 +139,16 @@ fn store_double(e: &mut Emitter<'_>, i: Insn, ea: Ea, register: usize, update: U
         return Form::Step;
     }
     let at = Emitter::at_vsr(register);
-    e.ea(i, ea);
-    e.translate_write(8);
-    dynasm!(e.a ; mov rdx, [rbp + at]);
+    let place = e.ea(i, ea);
+    e.translate_write(place, 8);
+    let Address { base, disp } = place;
+    dynasm!(e.a ; mov rcx, [rbp + at]);
     match e.little_endian {
-        true => dynasm!(e.a ; mov [rax], rdx),
-        false => dynasm!(e.a ; movbe [rax], rdx),
+        true => dynasm!(e.a ; mov [rax + Rq(base) + disp], rcx),
+        false => dynasm!(e.a ; movbe [rax + Rq(base) + disp], rcx),
     }
     if update == Update::Yes {
-        dynasm!(e.a ; mov rdx, rax);
         e.update(i, ea);
-        e.written(RDX);
-    } else {
-        e.written(RAX);
     }
     Form::Done
 }
@@ -235,8 +236,8 @@ fn vsldoi(e: &mut Emitter<'_>, i: Insn) -> Form {
 /// lvsl: bytes sh, sh + 1, …; lvsr: 16 - sh, …
 fn shift_control(e: &mut Emitter<'_>, i: Insn, from: i32) -> Form {
     let t = Emitter::at_vsr(i.frt() + 32);
-    e.ea(i, Ea::X);
-    dynasm!(e.a ; and eax, 15);
+    let Address { base, disp } = e.ea(i, Ea::X);
+    dynasm!(e.a ; lea eax, [Rq(base) + disp] ; and eax, 15);
     if from != 0 {
         dynasm!(e.a ; neg eax ; add eax, from);
     }

@@ -3,6 +3,8 @@
 use super::BIAS;
 use super::DATA;
 use super::FETCH;
+use super::FILLED;
+use super::FLAGS;
 use super::FUEL;
 use super::JUMPS;
 use super::LARGE_READ;
@@ -19,6 +21,10 @@ use crate::accel::interp::tlb;
 use crate::accel::interp::tlb::Half;
 use crate::accel::tcg::buffer::CodeBuffer;
 use crate::accel::tcg::exec;
+use crate::accel::tcg::sites;
+use crate::accel::tcg::sites::Class;
+use crate::accel::tcg::sites::SITE_DELTA;
+use crate::accel::tcg::sites::SITE_LIMIT;
 use dynasmrt::DynasmApi;
 use dynasmrt::DynasmLabelApi;
 use dynasmrt::VecAssembler;
@@ -60,11 +66,9 @@ pub struct Stubs {
     pub step: usize,
     /// The same, jumped to, and then out.
     pub step_and_look: usize,
-    /// Looks the effective address in rax up for the site whose address is in rdx, by half of the TLB and log2 of the bytes. The flags say equal if rax is the host
-    /// address now.
-    pub look_up: [[usize; 5]; 2],
-    /// Calls [`exec::stored`]; position in ecx, address of the flags in rax.
-    pub stored: usize,
+    /// For the site whose address is in rax, looks up the effective address that is rcx from where the site was: by class, half of the TLB and log2 of the bytes. The flags say
+    /// equal if rax is the distance to the host now. rdx stays.
+    pub look_up: [[[usize; 5]; 2]; 3],
 }
 
 type Assembler = VecAssembler<X64Relocation>;
@@ -150,21 +154,16 @@ impl Stubs {
             let look = exec::LOOK as i32;
             dynasm!(a ; lea rdi, [rbp + back] ; mov esi, eax ; mov rax, QWORD step ; call rax ; mov ecx, look ; test eax, eax ; cmovz eax, ecx ; jmp extern out);
         });
-        let stored = exec::stored as *const () as usize as i64;
-        s.stored = place(buffer, |a| {
-            store_pinned(a);
-            dynasm!(a ; sub rsp, 8 ; lea rdi, [rbp + back] ; mov esi, ecx ; mov rdx, rax ; mov rax, QWORD stored ; call rax ; add rsp, 8);
-            dynasm!(a ; test eax, eax ; jnz >failed);
-            load_pinned(a);
-            dynasm!(a ; ret ; failed: ; jmp extern out);
+        s.look_up = [Class::Problem, Class::Privileged, Class::Real].map(|class| {
+            [Half::Read, Half::Write].map(|half| [1, 2, 4, 8, 16].map(|bytes| place(buffer, |a| look_up(a, class, half, bytes))))
         });
-        s.look_up = [Half::Read, Half::Write].map(|half| [1, 2, 4, 8, 16].map(|bytes| place(buffer, |a| look_up(a, half, bytes))));
         s
     }
 }
 
-/// See [`Stubs::look_up`]. First the entries of 64 KiB, which the site takes over, then the small ones, which also hold what is to be forgotten one by one.
-fn look_up(a: &mut Assembler, half: Half, bytes: i8) {
+/// See [`Stubs::look_up`]. First the entries of 64 KiB, which the site takes over, then the small ones, which also hold what is to be forgotten one by one. Where there are page flags a
+/// store is not found: its function looks at them.
+fn look_up(a: &mut Assembler, class: Class, half: Half, bytes: i8) {
     let (large, small) = match half {
         Half::Read => (LARGE_READ, READ),
         Half::Write => (LARGE_WRITE, WRITE),
@@ -173,47 +172,59 @@ fn look_up(a: &mut Assembler, half: Half, bytes: i8) {
     let large_mask = (tlb::LARGE as i32 - 1) << tlb::ENTRY_SHIFT;
     let shift = (tlb::PAGE_SHIFT - tlb::ENTRY_SHIFT) as i8;
     let mask = (tlb::INDEX_MASK << tlb::ENTRY_SHIFT) as i32;
-    if half == Half::Write && bytes > 1 {
-        // Who stores to two pages has the flags of both to look at: that is the function's.
-        dynasm!(a ; lea rcx, [BYTE rax + (bytes - 1)] ; xor rcx, rax ; shr rcx, tlb::PAGE_SHIFT as i8 ; jnz >unknown);
-    }
+    let filled = FILLED + 8 * sites::kind(class, half) as i32;
+    let limit = (1 << tlb::LARGE_SHIFT) - (i32::from(bytes) - 1);
     dynasm!(a
-        ; mov [rbp + SITE], rdx
-        ; mov ecx, eax
-        ; shr ecx, large_shift
-        ; and ecx, large_mask
-        ; add rcx, [rbp + large]
-        ; lea rdx, [BYTE rax + (bytes - 1)]
+        ; mov [rbp + SITE], rax
+        ; push rdx
+        ; add rcx, [rax]
+        ; push rcx
+        ; mov eax, ecx
+        ; shr eax, large_shift
+        ; and eax, large_mask
+        ; add rax, [rbp + large]
+        ; lea rdx, [BYTE rcx + (bytes - 1)]
         ; and rdx, -1 << tlb::LARGE_SHIFT
         ; or rdx, [rbp + DATA]
-        ; cmp rdx, [rcx]
+        ; cmp rdx, [rax]
         ; jne >small
-        ; mov rcx, [rcx + 8]
-        ; push rax
-        ; mov rax, [rbp + SITE]
-        ; mov [rax + 8], rcx
+        ; mov rax, [rax + 8]
+        ; and rdx, -1 << tlb::LARGE_SHIFT
     );
-    if bytes == 16 {
-        dynasm!(a ; mov rcx, rdx ; and rdx, -1 << tlb::LARGE_SHIFT ; sub rcx, rdx ; mov [rax + 16], rcx ; mov rcx, [rax + 8]);
+    if half == Half::Write {
+        // The sixteen pages' flags.
+        dynasm!(a ; lea rcx, [rdx + rax] ; shr rcx, 12 ; add rcx, [rbp + FLAGS] ; cmp QWORD [rcx], 0 ; jne >small ; cmp QWORD [rcx + 8], 0 ; jne >small);
     }
     dynasm!(a
-        ; mov [rax], rdx
-        ; pop rax
-        ; add rax, rcx
+        ; mov rcx, [rbp + SITE]
+        ; mov [rcx], rdx
+        ; mov [rcx + SITE_DELTA as i32], rax
+        ; cmp QWORD [rcx + SITE_LIMIT as i32], 0
+        ; jne >listed
+        ; mov QWORD [rcx + SITE_LIMIT as i32], limit
+        ; mov rdx, [rbp + filled]
+        ; mov [rdx], rcx
+        ; add rdx, 8
+        ; mov [rbp + filled], rdx
+        ; listed:
         ; cmp eax, eax
+        ; pop rcx
+        ; pop rdx
         ; ret
         ; small:
-        ; mov ecx, eax
-        ; shr ecx, shift
-        ; and ecx, mask
-        ; lea rdx, [BYTE rax + (bytes - 1)]
+        ; pop rcx
+        ; mov eax, ecx
+        ; shr eax, shift
+        ; and eax, mask
+        ; lea rdx, [BYTE rcx + (bytes - 1)]
         ; and rdx, -4096
         ; or rdx, [rbp + DATA]
-        ; cmp rdx, [rbp + rcx + small]
+        ; cmp rdx, [rbp + rax + small]
         ; jne >unknown
-        ; add rax, [rbp + rcx + small + 8]
-        ; cmp eax, eax
-        ; unknown:
-        ; ret
+        ; mov rax, [rbp + rax + small + 8]
     );
+    if half == Half::Write {
+        dynasm!(a ; add rcx, rax ; shr rcx, 12 ; add rcx, [rbp + FLAGS] ; cmp BYTE [rcx], 0);
+    }
+    dynasm!(a ; unknown: ; pop rdx ; ret);
 }
