@@ -16,6 +16,7 @@ use pyo3::types::PyDict;
 
 use crate::error::Error;
 use crate::spapr::caps::Cap;
+use crate::spapr::host::Grants;
 use crate::spapr::host::HOSTS;
 use crate::spapr::host::HostProfile;
 use crate::spapr::host::Kind;
@@ -56,10 +57,14 @@ fn profile<'py>(py: Python<'py>, host: &HostProfile) -> PyResult<Bound<'py, PyDi
     to.set_item("vcpu_id_end", host.is_kvm().then_some(host.vcpu_id_end))?;
     to.set_item("max_vcpus", host.is_kvm().then_some(host.vcpus_max))?;
     to.set_item("mmu", mmu(host.mmu))?;
-    let ceiling = |cap: Cap| host.is_kvm().then(|| host.grants.ceiling(cap)).filter(|&level| level != u8::MAX);
-    let caps = Cap::all().filter_map(|cap| Some((cap.name(), cap.text(ceiling(cap)?)))).collect::<Vec<_>>();
-    to.set_item("caps", caps)?;
+    to.set_item("caps", if host.is_kvm() { ceilings(&host.grants) } else { Vec::new() })?;
     Ok(to)
+}
+
+/// The highest level of each capability in which a kernel has a say.
+fn ceilings(grants: &Grants) -> Vec<(&'static str, String)> {
+    let said = |cap: &Cap| grants.ceiling(*cap) != u8::MAX;
+    Cap::all().filter(said).map(|cap| (cap.name(), cap.text(grants.ceiling(cap)))).collect()
 }
 
 fn mmu(modes: MmuModes) -> Vec<&'static str> {
@@ -90,18 +95,9 @@ fn facts_of<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PyDict>>
     ] {
         to.set_item(name, number)?;
     }
-    for (name, on) in [
-        ("pr", facts.pr),
-        ("htm", facts.htm),
-        ("fwnmi", facts.fwnmi),
-        ("nested_hv", facts.nested_hv),
-        ("rpt_invalidate", facts.rpt_invalidate),
-        ("ail_mode_3", facts.ail_mode_3),
-        ("dawr1", facts.dawr1),
-    ] {
-        to.set_item(name, on)?;
-    }
+    to.set_item("pr", facts.pr)?;
     to.set_item("mmu", mmu(facts.mmu))?;
+    to.set_item("caps", ceilings(&facts.grants))?;
     Ok(to)
 }
 

@@ -28,7 +28,7 @@ pub fn this_host() -> Result<&'static HostProfile> {
     if let Some(known) = HERE.get() {
         return Ok(known);
     }
-    let facts = kvm::ask(|pvr, check| Facts::ask(pvr, check))?;
+    let facts = kvm::ask(|said, check| Facts::ask(said, check))?;
     let profile = profile(&facts)?;
     Ok(HERE.get_or_init(|| profile))
 }
@@ -45,6 +45,7 @@ fn profile(facts: &Facts) -> Result<HostProfile> {
         vcpu_id_end: facts.vcpu_id_end,
         vcpus_max: facts.vcpus_max,
         mmu: facts.mmu,
+        grants: facts.grants,
         cpu: Some(cpu.ok_or_else(unknown)?.name),
         ..*base
     })

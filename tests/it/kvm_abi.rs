@@ -38,6 +38,7 @@ fn assertions() -> String {
     same("KVM_VM_PPC_PR", sys::VM_PR);
     same("KVM_PPC_MMUV3_RADIX", sys::MMUV3_RADIX);
     same("KVM_PPC_MMUV3_GTSE", sys::MMUV3_GTSE);
+    same("KVM_PPC_PAGE_SIZES_REAL", sys::PAGE_SIZES_REAL);
     same("KVM_GET_HTAB_WRITE", sys::GET_HTAB_WRITE);
     same("offsetof(struct kvm_run, immediate_exit)", sys::run::IMMEDIATE_EXIT as u64);
     same("offsetof(struct kvm_run, exit_reason)", sys::run::EXIT_REASON as u64);

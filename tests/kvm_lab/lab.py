@@ -33,6 +33,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 OUT = ROOT / "target" / "kvm-lab"
 TARGET = "powerpc64le-unknown-linux-gnu"
 LINKER = "powerpc64le-linux-gnu-gcc"
+OTHER_WAYS = (
+    f"run rustup target add {TARGET}, or install a distribution's compiler with that library, of one version (Debian: rustc-web, and libstd-rust-web-dev:ppc64el "
+    "after dpkg --add-architecture ppc64el), and name it in RUSTC"
+)
+"""Where else the standard library comes from."""
 PURE = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """Packages of the private environment that the inner pytest is made of; they have no compiled parts."""
 
@@ -56,6 +61,7 @@ HOSTS = {
     for h in (
         Host("powernv9", ("-M", "powernv9", "-smp", "1", *BMC)),
         Host("powernv9-smp2", ("-M", "powernv9", "-smp", "2", *BMC)),
+        Host("powernv9-smp4", ("-M", "powernv9", "-smp", "4,threads=4", *BMC)),
         Host("powernv9-hpt", ("-M", "powernv9", "-smp", "1", *BMC), append="disable_radix"),
         Host("powernv9-4k", ("-M", "powernv9", "-smp", "1", *BMC), pages="4k"),
         Host("powernv10", ("-M", "powernv10", "-smp", "1", *BMC)),
@@ -63,7 +69,7 @@ HOSTS = {
         Host("powernv8-smt2", ("-M", "powernv8", "-smp", "2,cores=1,threads=2", *BMC)),
         Host("powernv8-smt4", ("-M", "powernv8", "-smp", "4,cores=1,threads=4", *BMC)),
         Host("powernv8-smt8", ("-M", "powernv8", "-smp", "8,cores=1,threads=8", *BMC), limit=1800),
-        Host("nested", ("-M", "pseries,cap-nested-hv=on,cap-ccf-assist=off", "-cpu", "power9", "-smp", "1")),
+        Host("nested", ("-M", "pseries,cap-nested-hv=on,cap-cfpc=workaround,cap-sbbc=workaround,cap-ibs=fixed-ccd,cap-ccf-assist=off", "-cpu", "power9", "-smp", "1")),
     )
 }
 
@@ -84,14 +90,16 @@ def need_target() -> None:
     """The standard library for powerpc64le, for the compiler that cargo uses."""
     if not shutil.which(LINKER):
         raise LabError(f"{LINKER} is missing: install Debian's gcc-powerpc64le-linux-gnu")
-    where = subprocess.run(["rustc", "--print", "target-libdir", "--target", TARGET], capture_output=True, text=True, check=False)
+    compiler = os.environ.get("RUSTC", "rustc")
+    where = subprocess.run([compiler, "--print", "target-libdir", "--target", TARGET], capture_output=True, text=True, check=False)
     if where.returncode == 0 and list(pathlib.Path(where.stdout.strip()).glob("libstd-*")):
         return
-    if not shutil.which("rustup"):
-        raise LabError(f"rustc has no standard library for {TARGET}: run rustup target add {TARGET}, or install your distribution's")
+    if "RUSTC" in os.environ or not shutil.which("rustup"):
+        raise LabError(f"{compiler} has no standard library for {TARGET}: {OTHER_WAYS}")
     added = subprocess.run(["rustup", "target", "add", TARGET], capture_output=True, text=True, cwd=ROOT, check=False)
     if added.returncode:
-        raise LabError(f"rustup target add {TARGET} failed: {added.stderr.strip().splitlines()[-1]}")
+        said = (added.stderr.strip().splitlines() or ["it does not say why"])[-1]
+        raise LabError(f"rustup target add {TARGET} failed ({said}): try again with a network, or {OTHER_WAYS}")
 
 
 def build() -> pathlib.Path:

@@ -44,7 +44,10 @@ fn cannot(problem: String) -> Error {
 
 /// /dev/kvm could not be opened, or is another architecture's.
 fn no_device(errno: Errno) -> Error {
-    let architecture = std::env::consts::ARCH;
+    no_device_of(std::env::consts::ARCH, errno)
+}
+
+fn no_device_of(architecture: &str, errno: Errno) -> Error {
     let error = std::io::Error::from_raw_os_error(errno);
     let problem = match errno {
         libc::ENOENT | libc::ENODEV if architecture == "powerpc64" => {
@@ -73,11 +76,11 @@ pub fn probe() -> crate::error::Result<probe::Facts> {
     probe::facts(&ioctl::Host)
 }
 
-/// Lets `look` ask this host's KVM: its processor's version register, and KVM_CHECK_EXTENSION.
+/// Lets `look` ask this host's KVM: the facts, and KVM_CHECK_EXTENSION for more.
 ///
 /// # Errors
 /// As for [`probe`].
-pub fn ask<T>(look: impl FnOnce(u32, &dyn Fn(u32) -> i32) -> T) -> crate::error::Result<T> {
+pub fn ask<T>(look: impl FnOnce(&probe::Facts, &dyn Fn(u32) -> i32) -> T) -> crate::error::Result<T> {
     if !cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
         return Err(foreign());
     }
@@ -110,6 +113,7 @@ fn version() -> Result<i32, Errno> {
 
 /// What errors of particular calls mean, and what to do.
 const HINTS: &[(&Op, Errno, &str)] = &[
+    (&sys::CREATE_VM, libc::EINVAL, "load the module kvm-hv, or kvm-pr where there is no hypervisor mode"),
     (&sys::CREATE_VM, libc::ENOMEM, "free memory on the host; a hash table needs contiguous memory (kernel argument kvm_cma_resv_ratio)"),
     (&sys::PPC_ALLOCATE_HTAB, libc::ENOMEM, "use less memory= or maxmem=, or give the host more (kernel argument kvm_cma_resv_ratio)"),
     (&sys::PPC_ALLOCATE_HTAB, libc::EBUSY, "a vCPU is still running; pause() the machine first"),

@@ -47,10 +47,12 @@ pub struct Facts {
     pub xive: bool,
     /// Transactional memory.
     pub htm: bool,
-    /// log2 of the largest page that a hash guest may map.
-    pub hash_page_shift: u32,
-    /// Mitigations (KVM_PPC_GET_CPU_CHAR), if the kernel says.
-    pub cpu_char: Option<[u64; 4]>,
+    /// Bytes of a page of the host's, where a hash guest's pages must lie in one (KVM_PPC_PAGE_SIZES_REAL).
+    pub hash_page: Option<u64>,
+    /// Mitigations (KVM_PPC_GET_CPU_CHAR): character, behaviour, and which bits of each the kernel knows. Zeros: it says nothing.
+    pub cpu_char: [u64; 4],
+    /// Width of the decrementer (`ibm,dec-bits` of the host's device tree), if firmware says.
+    pub dec_bits: Option<u32>,
     /// Bytes of a page of the host's.
     pub page: u64,
 }
@@ -73,19 +75,34 @@ pub fn capability(kernel: &dyn Kernel, fd: &OwnedFd, cap: u32) -> u32 {
 /// # Errors
 /// There is no KVM here that runs PowerPC guests.
 pub fn facts(kernel: &dyn Kernel) -> Result<Facts> {
+    ask(kernel, |facts, _| facts.clone())
+}
+
+/// Lets `look` ask such a VM: the facts, and KVM_CHECK_EXTENSION for more (what fails is negative).
+///
+/// # Errors
+/// There is no KVM here that runs PowerPC guests.
+pub fn ask<T>(kernel: &dyn Kernel, look: impl FnOnce(&Facts, &dyn Fn(u32) -> i32) -> T) -> Result<T> {
     let dev = kernel.open().map_err(super::no_device)?;
     let version = kernel.call(dev.as_fd(), &sys::GET_API_VERSION, Arg::None).map_err(|e| refused(&sys::GET_API_VERSION, e))?;
     if version != 12 {
         return Err(super::cannot(format!("/dev/kvm has API version {version}, and 12 is known")));
     }
     let (vm, kind) = create_vm(kernel, &dev)?;
-    let cap = |c| capability(kernel, &vm, c);
-    let pvr = pvr(kernel, &vm)?;
+    let facts = facts_of(kernel, &vm, kind)?;
+    let check = |cap: u32| kernel.call(vm.as_fd(), &sys::CHECK_EXTENSION, Arg::Value(u64::from(cap))).unwrap_or_else(|e| -e);
+    Ok(look(&facts, &check))
+}
+
+fn facts_of(kernel: &dyn Kernel, vm: &OwnedFd, kind: Type) -> Result<Facts> {
+    let cap = |c| capability(kernel, vm, c);
+    let pvr = pvr(kernel, vm)?;
     let isa_3 = matches!(pvr >> 16, 0x4e | 0x80 | 0x82);
+    let page = super::ioctl::page_bytes();
     let mut sizes = sys::SmmuInfo::default();
     let sizes = kernel.call(vm.as_fd(), &sys::PPC_GET_SMMU_INFO, Arg::Bytes(bytes(&mut sizes))).map(|_| sizes).unwrap_or_default();
-    let mut char = sys::CpuChar::default();
-    let cpu_char = kernel.call(vm.as_fd(), &sys::PPC_GET_CPU_CHAR, Arg::Bytes(bytes(&mut char)));
+    let mut said = sys::CpuChar::default();
+    let said = kernel.call(vm.as_fd(), &sys::PPC_GET_CPU_CHAR, Arg::Bytes(bytes(&mut said))).map(|_| said).unwrap_or_default();
     let ids = cap(sys::CAP_MAX_VCPU_ID);
     let max_vcpus = cap(sys::CAP_MAX_VCPUS).max(cap(sys::CAP_NR_VCPUS)).max(1);
     Ok(Facts {
@@ -101,22 +118,17 @@ pub fn facts(kernel: &dyn Kernel) -> Result<Facts> {
         xics: cap(sys::CAP_IRQ_XICS) != 0,
         xive: cap(sys::CAP_PPC_IRQ_XIVE) != 0,
         htm: cap(sys::CAP_PPC_HTM) != 0,
-        hash_page_shift: sizes.sps.iter().flat_map(|s| s.enc).map(|[shift, _]| shift).max().unwrap_or(0),
-        cpu_char: cpu_char.ok().map(|_| [char.character, char.behaviour, char.character_mask, char.behaviour_mask]),
-        page: super::ioctl::page_bytes(),
+        hash_page: (sizes.flags & sys::PAGE_SIZES_REAL != 0).then_some(page),
+        cpu_char: [said.character, said.behaviour, said.character_mask, said.behaviour_mask],
+        dec_bits: dec_bits(std::path::Path::new("/proc/device-tree/cpus")),
+        page,
     })
 }
 
-/// Lets `look` ask a VM that is given back at once: its processor's version register, and KVM_CHECK_EXTENSION (what fails is negative).
-///
-/// # Errors
-/// There is no KVM here that runs PowerPC guests.
-pub fn ask<T>(kernel: &dyn Kernel, look: impl FnOnce(u32, &dyn Fn(u32) -> i32) -> T) -> Result<T> {
-    let dev = kernel.open().map_err(super::no_device)?;
-    let (vm, _) = create_vm(kernel, &dev)?;
-    let pvr = pvr(kernel, &vm)?;
-    let check = |cap: u32| kernel.call(vm.as_fd(), &sys::CHECK_EXTENSION, Arg::Value(u64::from(cap))).unwrap_or_else(|e| -e);
-    Ok(look(pvr, &check))
+/// `ibm,dec-bits` of the first processor that has it (devicetree bindings of PowerPC: one cell, big endian).
+fn dec_bits(cpus: &std::path::Path) -> Option<u32> {
+    let nodes = std::fs::read_dir(cpus).ok()?;
+    nodes.flatten().find_map(|node| std::fs::read(node.path().join("ibm,dec-bits")).ok()?.try_into().ok().map(u32::from_be_bytes))
 }
 
 /// A VM in hypervisor mode where there is one, else whatever the kernel makes.

@@ -157,6 +157,8 @@ pub const MMUV3_RADIX: u64 = 1;
 pub const MMUV3_GTSE: u64 = 2;
 /// [`MmuV3::process_table`]: radix.
 pub const PATB_GR: u64 = 1 << 63;
+/// [`SmmuInfo::flags`]: a guest's pages must lie in one of the host's.
+pub const PAGE_SIZES_REAL: u64 = 1;
 /// [`HtabFd::flags`]: to be written.
 pub const GET_HTAB_WRITE: u64 = 2;
 /// KVM_EXIT reasons.

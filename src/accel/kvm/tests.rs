@@ -27,9 +27,20 @@ use vcpu::KvmVcpu;
 fn the_refusal_names_the_device_and_what_to_use() {
     let text = foreign().to_string();
     assert!(text.contains("/dev/kvm") && text.contains("accel=\"interp\""), "{text}");
-    assert!(no_device(libc::EACCES).to_string().contains("may not be opened"));
-    assert!(no_device(libc::ENOENT).to_string().contains("no /dev/kvm"));
-    assert!(no_device(libc::EIO).to_string().contains("cannot be used"));
+    for (architecture, errno, says) in [
+        ("powerpc64", libc::ENOENT, "this host has no /dev/kvm (is the module kvm-hv loaded, and is this machine a hypervisor?)"),
+        ("powerpc64", libc::ENODEV, "is the module kvm-hv loaded"),
+        ("powerpc64", libc::EACCES, "/dev/kvm may not be opened by this user (is it in the group kvm?)"),
+        ("powerpc64", libc::EIO, "cannot be used: "),
+        ("x86_64", libc::ENOENT, "this x86_64 host has no /dev/kvm, and KVM runs PowerPC guests on POWER hosts only"),
+        ("x86_64", libc::EPERM, "/dev/kvm of this x86_64 host may not be opened, and KVM runs PowerPC guests on POWER hosts only"),
+    ] {
+        let text = no_device_of(architecture, errno).to_string();
+        assert!(text.contains(says) && text.contains("; use accel=\"interp\"") && !text.contains(". "), "{text}");
+    }
+    // A kernel with neither kind of guest: no hypervisor mode, and no kvm-pr.
+    let neither = probe::facts(&Script::new(POWER8).failing("KVM_CREATE_VM", 0, libc::EINVAL)).unwrap_err().to_string();
+    assert!(neither.contains("KVM_CREATE_VM failed") && neither.contains("; load the module kvm-hv"), "{neither}");
 }
 
 /// A machine's life as far as KVM is concerned, to the guest's first exit.

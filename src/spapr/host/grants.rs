@@ -27,7 +27,7 @@ pub struct Grants {
     pub pages: Option<u8>,
     /// Nested guests, first interface (KVM_CAP_PPC_NESTED_HV).
     pub nested_hv: bool,
-    /// Nested guests, PAPR interface.
+    /// Nested guests, PAPR interface. No Linux serves it: its KVM only uses it, below another hypervisor (`Documentation/arch/powerpc/kvm-nested.rst`).
     pub nested_papr: bool,
     /// A decrementer of the processor's full width (`ibm,dec-bits` of the host).
     pub large_decr: bool,

@@ -33,7 +33,8 @@ const P7: HostProfile = HostProfile {
     smt: 4,
     possible: 0x7,
     cpu: Some("power7_v2.3"),
-    grants: Grants { fwnmi: true, pages: Some(16), ..Grants::NOTHING },
+    // Linux 5.14 and later grant H_RPT_INVALIDATE on every processor, though only radix guests can use it.
+    grants: Grants { fwnmi: true, pages: Some(16), rpt_invalidate: true, ..Grants::NOTHING },
     ..SETTABLE
 };
 const P8: HostProfile = HostProfile {
@@ -49,12 +50,12 @@ const P9: HostProfile = HostProfile {
     possible: 0xf,
     cpu: Some("power9_v2.2"),
     mmu: EITHER,
-    grants: Grants { large_decr: true, nested_hv: true, rpt_invalidate: true, ..P8.grants },
+    grants: Grants { large_decr: true, nested_hv: true, ..P8.grants },
     ..SETTABLE
 };
 const P10: HostProfile = HostProfile {
     cpu: Some("power10_v2.0"),
-    grants: Grants { htm: false, cfpc: 2, ibs: 1, ccf_assist: true, dawr1: true, nested_papr: true, ..P9.grants },
+    grants: Grants { htm: false, cfpc: 2, ibs: 1, ccf_assist: true, dawr1: true, ..P9.grants },
     ..P9
 };
 /// A kernel before 4.13: no mode can be set, ids end where vcpus do, and machine checks go to nobody (FWNMI came with 4.13 as well).
@@ -75,7 +76,7 @@ pub static HOSTS: [HostProfile; 18] = [
     HostProfile {
         name: "kvm-hv/power8-old-kernel",
         about: "KVM-HV on POWER8, a kernel before 4.13: the mode cannot be set",
-        grants: Grants { fwnmi: false, ..P8.grants },
+        grants: Grants { fwnmi: false, rpt_invalidate: false, ..P8.grants },
         smt: P8.smt,
         cpu: P8.cpu,
         ..OLD
@@ -86,7 +87,7 @@ pub static HOSTS: [HostProfile; 18] = [
     HostProfile {
         name: "kvm-hv/power7-old-kernel",
         about: "KVM-HV on POWER7, a kernel before 4.13: the mode cannot be set",
-        grants: Grants { fwnmi: false, ..P7.grants },
+        grants: Grants { fwnmi: false, rpt_invalidate: false, ..P7.grants },
         smt: P7.smt,
         cpu: P7.cpu,
         ..OLD
@@ -163,7 +164,7 @@ pub static HOSTS: [HostProfile; 18] = [
     HostProfile { name: "tcg-7.2", about: "emulation without SMT: QEMU up to 8.0", kind: Kind::Emulated { max_threads: 1 }, ..EMULATED },
 ];
 
-/// Without radix there is nobody to nest and nothing to invalidate by process.
+/// Without radix there is nobody to nest.
 const fn hash_only(grants: Grants) -> Grants {
-    Grants { nested_hv: false, rpt_invalidate: false, ..grants }
+    Grants { nested_hv: false, ..grants }
 }

@@ -30,6 +30,10 @@ class Host:
     strict: bool
     radix: bool
     hash: bool
+    profile: str
+    """The host profile that it stands for."""
+    differs: collections.abc.Mapping[str, tuple[tuple[object, object], str]] = dataclasses.field(default_factory=dict)
+    """What its kernel says otherwise than the profile: both values, and why."""
 
     @property
     def vcpus(self) -> int:
@@ -37,18 +41,45 @@ class Host:
         return 1 if self.strict else 8
 
 
+Differs = dict[str, tuple[tuple[object, object], str]]
+
+
+def emulated(cfpc: str = "workaround", sbbc: str = "workaround", ibs: str = "fixed-ccd", htm: str = "") -> Differs:
+    """What QEMU's machines lack of the real ones, by what the profile predicts."""
+    firmware = "QEMU's machine hands skiboot no list of mitigations (fw-features), so the kernel knows of none"
+    rows: Differs = {"cap-cfpc": (("broken", cfpc), firmware), "cap-sbbc": (("broken", sbbc), firmware), "cap-ibs": (("broken", ibs), firmware)}
+    rows["cap-ccf-assist"] = (("off", "on"), firmware)
+    if htm:
+        rows["cap-htm"] = (("off", htm), "QEMU's processor has no transactional memory, and its firmware says so")
+    return rows
+
+
+POWER8, POWER9, POWER10 = emulated(htm="on"), emulated(htm="on"), emulated(cfpc="fixed", ibs="workaround")
+ONE_THREAD = "no POWER8 has cores of one thread, but QEMU's"
+ONE: Differs = {"default_smt": ((1, 8), ONE_THREAD), "possible": ((1, 15), ONE_THREAD)}
+SMALL_PAGES: Differs = {"cap-hpt-max-page-size": (("4K", "64K"), "the kernel has pages of 4 KiB, and the profile stands for the distributions' 64 KiB")}
+
 HOSTS = {
-    "powernv9": Host("powernv9", 1, 15, False, True, True),
-    "powernv9-smp2": Host("powernv9-smp2", 1, 15, False, True, True),
-    "powernv9-hpt": Host("powernv9-hpt", 1, 15, False, False, True),
-    "powernv9-4k": Host("powernv9-4k", 1, 15, False, True, True),
-    "powernv10": Host("powernv10", 1, 15, False, True, True),
-    "powernv8": Host("powernv8", 1, 1, True, False, True),
-    "powernv8-smt2": Host("powernv8-smt2", 2, 3, True, False, True),
-    "powernv8-smt4": Host("powernv8-smt4", 4, 7, True, False, True),
-    "powernv8-smt8": Host("powernv8-smt8", 8, 15, True, False, True),
-    "nested": Host("nested", 1, 15, False, True, False),
+    h.name: h
+    for h in (
+        Host("powernv9", 1, 15, False, True, True, "kvm-hv/power9", POWER9),
+        Host("powernv9-smp2", 1, 15, False, True, True, "kvm-hv/power9", POWER9),
+        Host("powernv9-smp4", 1, 15, False, True, True, "kvm-hv/power9", POWER9),
+        Host("powernv9-hpt", 1, 15, False, False, True, "kvm-hv/power9-hash", POWER9),
+        Host("powernv9-4k", 1, 15, False, True, True, "kvm-hv/power9", POWER9 | SMALL_PAGES),
+        Host("powernv10", 1, 15, False, True, True, "kvm-hv/power10", POWER10),
+        Host("powernv8", 1, 1, True, False, True, "kvm-hv/power8", POWER8 | ONE),
+        Host("powernv8-smt2", 2, 3, True, False, True, "kvm-hv/power8-subcores-4", POWER8),
+        Host("powernv8-smt4", 4, 7, True, False, True, "kvm-hv/power8-subcores-2", POWER8),
+        Host("powernv8-smt8", 8, 15, True, False, True, "kvm-hv/power8", POWER8),
+        Host("nested", 1, 15, False, True, False, "kvm-hv/power9-nested"),
+    )
 }
+
+CAPS = {"cfpc": "broken", "sbbc": "broken", "ibs": "broken", "ccf-assist": "off"}
+"""What the emulated firmware says nothing of, so that the kernel has none of it and a machine's defaults are refused."""
+if os.sysconf("SC_PAGE_SIZE") == 4096:
+    CAPS["hpt-max-page-size"] = "4K"
 
 KVM_CREATE_VM, KVM_CHECK_EXTENSION, KVM_CREATE_VCPU = 0x2000AE01, 0x2000AE03, 0x2000AE41
 KVM_ENABLE_CAP = 0x8068AEA3
@@ -130,5 +161,5 @@ def real_kvm() -> None:
 
 
 def machine(**settings: object) -> spapr.Machine:
-    """A machine of KVM's with the embedded guest."""
-    return spapr.Machine(**({"accel": "kvm", "memory": "256M", "kernel": GUEST} | settings))  # type: ignore[arg-type]
+    """A machine of KVM's with the embedded guest, and no more capabilities than this kernel has."""
+    return spapr.Machine(**({"accel": "kvm", "memory": "256M", "kernel": GUEST, "caps": CAPS} | settings))  # type: ignore[arg-type]

@@ -135,7 +135,9 @@ def test_what_kvm_cannot_do_is_refused(host: Host) -> None:
             vm.run(max_instructions=1000)
 
 
-def test_auto_picks_kvm(host: Host) -> None:
+def test_auto_picks_kvm_and_says_so(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "spapr.vm")
     with machine(accel="auto") as vm:
         ready(vm)
         off(vm)
+    assert 'accel="auto" is kvm here' in caplog.text
