@@ -196,6 +196,24 @@ def base(cache: pathlib.Path) -> bytes:
     return ready.read_bytes()
 
 
+def guest(cache: pathlib.Path, pages: str) -> bytes:
+    """A Linux guest for the host's KVM: the host's own kernel, and a root file system of busybox."""
+    kernel = cache / f"kernel-{pages}" / "vmlinux"
+    stamp = zlib.crc32((HERE / "guest-init").read_bytes())
+    ready = cache / f"guest-{pages}-{kernel.stat().st_mtime_ns:x}-{stamp:08x}.cpio.gz"
+    if not ready.exists():
+        root = Archive()
+        root.add("init", (HERE / "guest-init").read_bytes(), 0o755)
+        root.add("bin/busybox", (cache / "root" / "bin" / "busybox").read_bytes(), 0o755)
+        archive = Archive()
+        archive.add("lab/linux/vmlinux", kernel.read_bytes())
+        archive.add("lab/linux/initrd", root.packed())
+        part = ready.with_suffix(f".{os.getpid()}")
+        part.write_bytes(archive.packed())
+        part.rename(ready)
+    return ready.read_bytes()
+
+
 def overlay(host: Host, cache: pathlib.Path, extension: pathlib.Path, arguments: Sequence[str]) -> bytes:
     """What is tested, and the tests."""
     archive = Archive()
@@ -264,7 +282,7 @@ def run(name: str, arguments: Sequence[str] = (), echo: bool = False) -> int:
     extension = build()
     built = time.monotonic()
     initrd = OUT / f"{name}.cpio.gz"
-    initrd.write_bytes(base(cache) + overlay(host, cache, extension, arguments))
+    initrd.write_bytes(base(cache) + guest(cache, host.pages) + overlay(host, cache, extension, arguments))
     junit, console = OUT / f"{name}.xml", OUT / f"{name}.console"
     junit.unlink(missing_ok=True)
     packed = time.monotonic()
