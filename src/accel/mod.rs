@@ -55,6 +55,27 @@ impl Fp {
     }
 }
 
+/// Who keeps the interrupt controller of a machine that KVM runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Irqchip {
+    /// The monitor, as of any machine: it can be saved, moved and looked at.
+    #[default]
+    Monitor,
+    /// The host's kernel: no exit for an interrupt.
+    Kernel,
+}
+
+impl Irqchip {
+    /// The choice of QEMU's word for it (`kernel-irqchip=…`).
+    pub fn by_name(name: &str) -> Option<Irqchip> {
+        match name {
+            "off" => Some(Irqchip::Monitor),
+            "on" => Some(Irqchip::Kernel),
+            _ => None,
+        }
+    }
+}
+
 /// Why a vCPU stopped running guest code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {

@@ -4,6 +4,7 @@
 //! the controller is passed in as an [`IrqSink`] by whoever calls the device. No shared pointers, no second lock, and a test can
 //! pass a list.
 
+use crate::error::Result;
 use crate::units::Lisn;
 
 /// State of a level-sensitive line.
@@ -31,6 +32,25 @@ pub trait IrqSink {
     fn pulse(&mut self, source: Lisn);
     /// The line of a level-sensitive source. On an edge source, [`Level::High`] is one event.
     fn set_level(&mut self, source: Lisn, level: Level);
+}
+
+/// An interrupt controller that somebody else, the host's kernel, keeps for the guest: it answers the guest's calls, and hears of its sources from here.
+pub trait HostIrqs: Send + Sync {
+    /// Brings all presenters into their reset state. No vCPU may be in guest code.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn reset_presenters(&self) -> Result<()>;
+    /// Brings a source into its reset state: masked, with nothing pending.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn reset_source(&self, source: Lisn, kind: SourceKind) -> Result<()>;
+    /// The line of a source; on an edge source, [`Level::High`] is one event.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn set_level(&self, source: Lisn, level: Level) -> Result<()>;
 }
 
 /// The interrupt output of a device.

@@ -17,6 +17,7 @@ pub mod xive;
 mod tests;
 
 use crate::dev::bus::BusError;
+use crate::dev::irq::HostIrqs;
 use crate::dev::irq::IrqSink;
 use crate::dev::irq::Level;
 use crate::dev::irq::SourceKind;
@@ -83,6 +84,8 @@ pub struct Intc {
     lines: Vec<Level>,
     xics: Option<Xics>,
     xive: Option<Xive>,
+    /// Whoever keeps the controller in our place; then what is here has no state but what is claimed.
+    host: Option<Arc<dyn HostIrqs>>,
 }
 
 impl Intc {
@@ -111,7 +114,32 @@ impl Intc {
             lines: vec![Level::Low; config.sources as usize],
             xics: with_xics.then(|| Xics::new(config.servers, config.sources)),
             xive: with_xive.then(|| Xive::new(config.servers, ram)),
+            host: None,
         })
+    }
+
+    /// From now on the host's kernel keeps the controller; its vCPUs are connected there already. Everything is in its reset state.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn set_host(&mut self, host: Arc<dyn HostIrqs>) -> Result<()> {
+        self.host = Some(host);
+        self.reset_host()
+    }
+
+    /// Whether the host's kernel keeps the controller, so that its state is not here.
+    pub fn is_hosts(&self) -> bool {
+        self.host.is_some()
+    }
+
+    fn reset_host(&self) -> Result<()> {
+        let Some(host) = &self.host else { return Ok(()) };
+        host.reset_presenters()?;
+        let claimed = self.claimed.iter().enumerate().filter_map(|(slot, kind)| Some((slot, (*kind)?)));
+        for (slot, kind) in claimed {
+            host.reset_source(Lisn(SOURCE_BASE + slot as u32), kind)?;
+        }
+        Ok(())
     }
 
     /// What it is made of.
@@ -162,6 +190,9 @@ impl Intc {
             let hint = format!("choose another irq between {SOURCE_BASE:#x} and {last:#x}, or leave it out");
             return Err(Error::config("irq", format!("IRQ {} is not free", source.0), hint));
         };
+        if let Some(host) = &self.host {
+            host.reset_source(source, kind)?;
+        }
         self.claimed[slot] = Some(kind);
         if let Some(x) = &mut self.xics {
             x.claim(source, kind);
@@ -230,6 +261,9 @@ impl Intc {
         if let Some(x) = &mut self.xive {
             x.reset();
         }
+        if let Err(e) = self.reset_host() {
+            log::error!(target: "spapr.intc", "the kernel's interrupt controller was not reset: {e}");
+        }
         for slot in 0..self.lines.len() {
             if self.lines[slot] == Level::High {
                 self.forward_level(Lisn(SOURCE_BASE + slot as u32), Level::High);
@@ -286,6 +320,9 @@ impl Intc {
     /// One event of a claimed source; a number that nobody claimed is ignored.
     pub fn trigger(&mut self, source: Lisn) {
         let Some(kind) = self.kind(source) else { return };
+        if self.host.is_some() && kind == SourceKind::Msi {
+            return self.forward_level(source, Level::High);
+        }
         match (kind, self.active) {
             (SourceKind::Lsi, _) => {
                 self.set_level(source, Level::High);
@@ -317,6 +354,12 @@ impl Intc {
     }
 
     fn forward_level(&mut self, source: Lisn, level: Level) {
+        if let Some(host) = &self.host {
+            if let Err(e) = host.set_level(source, level) {
+                log::error!(target: "spapr.intc", "the kernel did not take an interrupt of source {:#x}: {e}", source.0);
+            }
+            return;
+        }
         match self.active {
             Active::Xics => {
                 if let Some(x) = &mut self.xics {

@@ -2,28 +2,40 @@
 
 use crate::accel::AccelKind;
 use crate::accel::Fp;
+use crate::accel::Irqchip;
 use crate::error::Error;
 use crate::spapr::host::HostProfile;
 use crate::spapr::spec::MachineSpec;
 use crate::spapr::spec::Settings;
 use crate::spapr::spec::check;
 use crate::spapr::spec::check_on;
+use crate::vm::Options;
 use crate::vm::kvm;
 
-/// Takes an accelerator's options off its name: `tcg,fp=exact`.
-pub fn options(accel: &str) -> Result<(&str, Fp), Error> {
-    let Some((name, options)) = accel.split_once(',') else { return Ok((accel, Fp::default())) };
-    let fp = options.strip_prefix("fp=").and_then(Fp::by_name).filter(|_| name == "tcg").ok_or_else(|| {
-        let problem = format!("{name} has no option {options:?}");
-        Error::config("accel", problem, "use accel=\"tcg,fp=exact\", \"tcg,fp=host\", or the accelerator's name alone")
+/// Takes an accelerator's options off its name: `tcg,fp=exact`, `kvm,kernel-irqchip=on`.
+pub fn options(accel: &str) -> Result<(&str, Options), Error> {
+    let mut options = Options::default();
+    let Some((name, given)) = accel.split_once(',') else { return Ok((accel, options)) };
+    let known = match (name, given.split_once('=')) {
+        ("tcg", Some(("fp", fp))) => Fp::by_name(fp).map(|fp| options.fp = fp),
+        ("kvm", Some(("kernel-irqchip", who))) => Irqchip::by_name(who).map(|who| options.irqchip = who),
+        _ => None,
+    };
+    known.ok_or_else(|| {
+        let problem = format!("{name} has no option {given:?}");
+        let hint = match name {
+            "kvm" => "use accel=\"kvm,kernel-irqchip=on\", \"kvm,kernel-irqchip=off\", or the accelerator's name alone",
+            _ => "use accel=\"tcg,fp=exact\", \"tcg,fp=host\", or the accelerator's name alone",
+        };
+        Error::config("accel", problem, hint)
     })?;
-    Ok((name, fp))
+    Ok((name, options))
 }
 
 /// The machine, checked for the host that its accelerator runs on, and that accelerator. `auto` is KVM where it can run this machine, else the
 /// translator, and the interpreter on hosts for which there is none; what it came to, and why, is in the log.
 pub fn settle(accel: &str, settings: &Settings) -> Result<(AccelKind, MachineSpec), Error> {
-    match accel {
+    match options(accel)?.0 {
         "kvm" => Ok((AccelKind::Kvm, check_here(settings, kvm::this_host()?)?)),
         "auto" => match kvm::this_host().and_then(|host| Ok((host, check_here(settings, host)?))) {
             Ok((host, spec)) => {

@@ -80,9 +80,9 @@ impl Vm {
         let name = config.accel.clone();
         let settings = Settings::from(config);
         let vm = py.detach(|| {
-            let (name, fp) = options(&name)?;
+            let (name, options) = options(&name)?;
             let (accel, spec) = settle(name, &settings)?;
-            crate::vm::Vm::new(spec, Options { accel, fp, ..Options::default() })
+            crate::vm::Vm::new(spec, Options { accel, ..options })
         })?;
         Ok(Vm(Held::new(vm)))
     }
@@ -94,8 +94,9 @@ impl Vm {
         let name = config.accel.clone();
         let settings = Settings::from(config);
         let vm = py.detach(|| {
-            let (accel, spec) = settle(&name, &settings)?;
-            crate::vm::Vm::incoming(spec, Options { accel, ..Options::default() })
+            let (name, options) = options(&name)?;
+            let (accel, spec) = settle(name, &settings)?;
+            crate::vm::Vm::incoming(spec, Options { accel, ..options })
         })?;
         Ok(Vm(Held::new(vm)))
     }

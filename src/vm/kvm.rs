@@ -3,11 +3,16 @@
 //! VSMT is a conversation. `spapr::vsmt` has decided with the kernel's own answers in hand (its default, the modes it says are possible); here the mode is really
 //! asked for, before there is any vCPU, and what the kernel then says is held against the decision (spec: `spapr::vsmt::decide`).
 
+use crate::accel::Irqchip;
 use crate::accel::kvm;
 use crate::accel::kvm::KvmVm;
 use crate::accel::kvm::ioctl;
 use crate::accel::kvm::ioctl::Kernel;
+use crate::accel::kvm::irqchip::LEVEL_SENSITIVE;
 use crate::accel::kvm::probe::Type;
+use crate::dev::irq::HostIrqs;
+use crate::dev::irq::Level;
+use crate::dev::irq::SourceKind;
 use crate::error::Error;
 use crate::error::Result;
 use crate::memory::GuestMemory;
@@ -15,7 +20,10 @@ use crate::mmu::partition::Partition;
 use crate::spapr::cpus::CPUS;
 use crate::spapr::host::HostProfile;
 use crate::spapr::host::probe::Facts;
+use crate::spapr::options::IcMode;
+use crate::spapr::rtas::services;
 use crate::spapr::spec::MachineSpec;
+use crate::units::Lisn;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -59,8 +67,8 @@ fn refused(problem: String) -> Error {
 ///
 /// # Errors
 /// There is no KVM, or it refuses what the machine needs.
-pub(super) fn create(spec: &MachineSpec, memory: &Arc<GuestMemory>, partition: &Partition) -> Result<Arc<KvmVm>> {
-    create_in(Arc::new(ioctl::Host), spec, memory, partition)
+pub(super) fn create(spec: &MachineSpec, memory: &Arc<GuestMemory>, partition: &Partition, irqchip: Irqchip) -> Result<Arc<KvmVm>> {
+    create_in(Arc::new(ioctl::Host), spec, memory, partition, irqchip)
 }
 
 pub(super) fn create_in(
@@ -68,6 +76,7 @@ pub(super) fn create_in(
     spec: &MachineSpec,
     memory: &Arc<GuestMemory>,
     partition: &Partition,
+    irqchip: Irqchip,
 ) -> Result<Arc<KvmVm>> {
     let vm = Arc::new(KvmVm::new(kernel)?);
     if spec.cpu.pvr >> 16 != vm.facts().pvr >> 16 && vm.facts().kind == Type::Hv {
@@ -81,8 +90,58 @@ pub(super) fn create_in(
     }
     set_mode(&vm, spec)?;
     vm.set_memory(memory)?;
+    match irqchip {
+        Irqchip::Monitor => {}
+        Irqchip::Kernel => make_irqchip(&vm, spec)?,
+    }
     partition.set_host(vm.clone());
     Ok(vm)
+}
+
+/// XICS in the kernel, which is told the tokens of the RTAS calls that belong to it.
+fn make_irqchip(vm: &KvmVm, spec: &MachineSpec) -> Result<()> {
+    let lacking = |problem: &str| Error::Accel {
+        accel: "kvm".into(),
+        problem: problem.into(),
+        hint: "use accel=\"kvm\" without kernel-irqchip=on: spapr has the interrupt controllers as well".into(),
+    };
+    if spec.ic != IcMode::Xics {
+        return Err(Error::config("ic_mode", "kernel-irqchip=on is for XICS alone", "use ic_mode=\"xics\", or leave kernel-irqchip out"));
+    }
+    if !vm.facts().xics {
+        return Err(lacking("this kernel has no XICS (KVM_CAP_IRQ_XICS)"));
+    }
+    vm.make_xics()?;
+    for (name, token) in services(spec).into_iter().filter(|(name, _)| XICS_CALLS.contains(name)) {
+        if !vm.answer_rtas(name, token)? {
+            return Err(lacking(&format!("this kernel's XICS does not answer RTAS {name}")));
+        }
+    }
+    Ok(())
+}
+
+/// RTAS calls of XICS: whoever keeps the controller answers them.
+const XICS_CALLS: [&str; 4] = ["ibm,set-xive", "ibm,get-xive", "ibm,int-off", "ibm,int-on"];
+
+/// The kernel's interrupt controller, as the machine sees it.
+pub(super) struct Irqs(pub(super) Arc<KvmVm>);
+
+impl HostIrqs for Irqs {
+    fn reset_presenters(&self) -> Result<()> {
+        self.0.reset_presenters()
+    }
+
+    fn reset_source(&self, source: Lisn, kind: SourceKind) -> Result<()> {
+        let kind = match kind {
+            SourceKind::Msi => 0,
+            SourceKind::Lsi => LEVEL_SENSITIVE,
+        };
+        self.0.reset_source(source, kind)
+    }
+
+    fn set_level(&self, source: Lisn, level: Level) -> Result<()> {
+        self.0.irq_line(source, u32::from(level == Level::High))
+    }
 }
 
 /// Has the kernel use the machine's spacing of vcpu ids, where it is not the kernel's own.

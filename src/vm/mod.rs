@@ -30,6 +30,7 @@ pub use crate::spapr::firmware::Firmware;
 
 use crate::accel::AccelKind;
 use crate::accel::Fp;
+use crate::accel::Irqchip;
 use crate::accel::Parts;
 use crate::accel::Vcpu;
 use crate::clock::VirtualClock;
@@ -63,13 +64,15 @@ pub struct Options {
     pub accel: AccelKind,
     /// How the translator computes floating point.
     pub fp: Fp,
+    /// Who keeps the interrupt controller under KVM.
+    pub irqchip: Irqchip,
     /// How the guest is entered.
     pub firmware: Firmware,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { accel: AccelKind::software(), fp: Fp::default(), firmware: Firmware::Both }
+        Options { accel: AccelKind::software(), fp: Fp::default(), irqchip: Irqchip::default(), firmware: Firmware::Both }
     }
 }
 
@@ -349,14 +352,14 @@ impl Shared {
         let partition = Arc::new(Partition::new(memory.clone()));
         let kvm = match options.accel {
             AccelKind::Interp | AccelKind::Tcg => None,
-            AccelKind::Kvm => Some(kvm::create(&spec, &memory, &partition)?),
+            AccelKind::Kvm => Some(kvm::create(&spec, &memory, &partition, options.irqchip)?),
         };
         let clock = Arc::new(VirtualClock::default());
         let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
         let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();
         let others = Arc::new(ids.iter().copied().zip(signals.iter().cloned()).collect::<Vec<_>>());
         let model = cpu_model::by_name(spec.cpu.name).expect("every CPU of the platform's table has a model");
-        let machine = Machine::new(spec.clone(), memory.clone(), partition.clone(), signals.clone(), clock.clone())?;
+        let mut machine = Machine::new(spec.clone(), memory.clone(), partition.clone(), signals.clone(), clock.clone())?;
         let consoles = machine.consoles();
         let slots = (0..spec.smp.cpus).map(CpuIndex).map(|index| {
             let id = ids[index.0 as usize];
@@ -375,8 +378,12 @@ impl Shared {
             };
             Ok(Mutex::new(Slot { vcpu, halt: Halt::Stopped }))
         });
+        let slots = slots.collect::<Result<Vec<_>>>()?;
+        if let Some(kvm) = kvm.filter(|_| options.irqchip == Irqchip::Kernel) {
+            machine.intc.set_host(Arc::new(kvm::Irqs(kvm)))?;
+        }
         let shared = Shared {
-            slots: slots.collect::<Result<Vec<_>>>()?,
+            slots,
             changes: ids.iter().map(|_| Mutex::default()).collect(),
             control: Control::new(ids.len()),
             log: exits::HcallLog::default(),

@@ -284,6 +284,14 @@ impl Shared {
                 hint: "wait until the migration is complete".into(),
             });
         }
+        if lock(&self.machine).intc.is_hosts() {
+            return Err(Error::Snapshot {
+                doing: doing.into(),
+                problem: "the kernel keeps this machine's interrupt controller (kernel-irqchip=on), whose state is not fetched from it"
+                    .into(),
+                hint: "use accel=\"kvm\" without it for a machine that is to be saved, forked or moved".into(),
+            });
+        }
         let held = self.control.hold_settled().ok_or_else(|| Error::Snapshot {
             doing: doing.into(),
             problem: "the machine is running".into(),

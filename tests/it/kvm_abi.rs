@@ -1,5 +1,6 @@
 //! KVM's numbers and sizes beside the kernel's own headers: a C compiler for powerpc64le holds each of ours against theirs.
 
+use spapr::accel::kvm::irqchip;
 use spapr::accel::kvm::sys;
 use spapr::cpu::elements;
 use std::fmt::Write;
@@ -38,6 +39,13 @@ fn assertions() -> String {
     same("KVM_VM_PPC_PR", sys::VM_PR);
     same("KVM_PPC_MMUV3_RADIX", sys::MMUV3_RADIX);
     same("KVM_PPC_MMUV3_GTSE", sys::MMUV3_GTSE);
+    same("KVM_DEV_TYPE_XICS", u64::from(irqchip::DEVICE_XICS));
+    same("KVM_DEV_XICS_GRP_SOURCES", u64::from(irqchip::SOURCES));
+    same("KVM_XICS_PRIORITY_SHIFT", u64::from(irqchip::PRIORITY_SHIFT));
+    same("KVM_XICS_LEVEL_SENSITIVE", irqchip::LEVEL_SENSITIVE);
+    same("KVM_XICS_MASKED", irqchip::MASKED);
+    same("KVM_REG_PPC_ICP_STATE", irqchip::REG_ICP_STATE);
+    same("0xffull << KVM_REG_PPC_ICP_MFRR_SHIFT | 0xffull << KVM_REG_PPC_ICP_PPRI_SHIFT", irqchip::ICP_RESET);
     same("KVM_PPC_PAGE_SIZES_REAL", sys::PAGE_SIZES_REAL);
     same("KVM_GET_HTAB_WRITE", sys::GET_HTAB_WRITE);
     same("offsetof(struct kvm_run, immediate_exit)", sys::run::IMMEDIATE_EXIT as u64);

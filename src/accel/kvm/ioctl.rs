@@ -5,6 +5,7 @@
 // UNSAFETY: ioctl, mmap and signals are the kernel's interface; each is wrapped here so that pointers live long enough and sizes fit.
 #![expect(unsafe_code, reason = "KVM is driven by system calls; see docs/safety.md")]
 
+use crate::accel::kvm::irqchip;
 use crate::accel::kvm::sys;
 use crate::accel::kvm::sys::Op;
 use crate::memory::GuestMemory;
@@ -54,6 +55,20 @@ pub enum Arg<'a> {
         /// One bit a page of the host's, for the whole slot.
         bitmap: &'a mut [u64],
     },
+    /// A device to be made ([`irqchip::CreateDevice`]), for [`Kernel::create`].
+    Device {
+        /// `KVM_DEV_TYPE_…`.
+        kind: u32,
+    },
+    /// An attribute of a device ([`irqchip::DeviceAttr`]).
+    Attr {
+        /// Its group.
+        group: u32,
+        /// Its number in the group.
+        attr: u64,
+        /// Its value.
+        value: &'a mut u64,
+    },
 }
 
 /// Whom the accelerator asks. Calls that give a file descriptor go through [`Kernel::create`].
@@ -86,6 +101,10 @@ macro_rules! plain {
     )* };
 }
 plain! { Regs Sregs EnableCap MmuV3 HtabFd CpuChar SmmuInfo }
+// SAFETY: integers and arrays of integers, whose sizes add up (asserted in irqchip).
+unsafe impl Plain for irqchip::IrqLevel {}
+// SAFETY: as above.
+unsafe impl Plain for irqchip::RtasToken {}
 // SAFETY: an integer.
 unsafe impl Plain for u32 {}
 
@@ -106,7 +125,8 @@ impl Host {
             return Err(libc::ENOTTY);
         }
         let pointer: *mut libc::c_void;
-        let (mut one, mut region, mut log);
+        let (mut one, mut region, mut log, mut of_device);
+        let mut device = irqchip::CreateDevice { kind: 0, fd: 0, flags: 0 };
         match arg {
             Arg::None => pointer = std::ptr::null_mut(),
             Arg::Value(v) => pointer = v as usize as *mut libc::c_void,
@@ -124,6 +144,14 @@ impl Host {
                 region = sys::MemoryRegion { slot, flags, guest_phys_addr: 0, memory_size: memory.size(), userspace_addr: base as u64 };
                 pointer = std::ptr::from_mut(&mut region).cast();
             }
+            Arg::Device { kind } => {
+                device.kind = kind;
+                pointer = std::ptr::from_mut(&mut device).cast();
+            }
+            Arg::Attr { group, attr, value } => {
+                of_device = irqchip::DeviceAttr { flags: 0, group, attr, addr: std::ptr::from_mut(value) as u64 };
+                pointer = std::ptr::from_mut(&mut of_device).cast();
+            }
             Arg::Dirty { slot, bitmap } => {
                 log = sys::DirtyLog { slot, pad: 0, bitmap: bitmap.as_mut_ptr() as u64 };
                 pointer = std::ptr::from_mut(&mut log).cast();
@@ -132,7 +160,12 @@ impl Host {
         // SAFETY: `pointer` is null, a number, or points to a live structure of the size that the number encodes; what that structure points to
         // lives as long as the call, except RAM, which whoever maps it keeps for as long as the VM (`vm::KvmVm`).
         let done = unsafe { libc::ioctl(fd.as_raw_fd(), op.request() as _, pointer) };
-        if done < 0 { Err(errno()) } else { Ok(done) }
+        match done {
+            ..0 => Err(errno()),
+            // Its descriptor comes in the structure.
+            _ if *op == sys::CREATE_DEVICE => Ok(device.fd as i32),
+            _ => Ok(done),
+        }
     }
 }
 

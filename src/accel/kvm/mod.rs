@@ -22,6 +22,7 @@
 
 pub mod exit;
 pub mod ioctl;
+pub mod irqchip;
 pub mod line;
 pub mod one_reg;
 pub mod probe;

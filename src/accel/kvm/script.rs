@@ -73,6 +73,8 @@ struct State {
     fault: Option<(&'static str, usize, Errno)>,
     called: Vec<&'static str>,
     given: Vec<(i32, u64)>,
+    /// States of the controller's sources.
+    sources: BTreeMap<u64, u64>,
 }
 
 /// The kernel.
@@ -84,8 +86,15 @@ pub struct Script {
 impl Script {
     /// A kernel on such a host, whose guests loop.
     pub fn new(is: Is) -> Script {
-        let state =
-            State { smt: is.smt, vcpus: BTreeMap::new(), acts: VecDeque::new(), fault: None, called: Vec::new(), given: Vec::new() };
+        let state = State {
+            smt: is.smt,
+            vcpus: BTreeMap::new(),
+            acts: VecDeque::new(),
+            fault: None,
+            called: Vec::new(),
+            given: Vec::new(),
+            sources: BTreeMap::new(),
+        };
         Script { is, state: Mutex::new(state) }
     }
 
@@ -118,6 +127,16 @@ impl Script {
     /// The last vcpu's interrupt line, as it was last told.
     pub fn line(&self) -> Option<u32> {
         self.get().vcpus.values().next_back().and_then(|v| v.line)
+    }
+
+    /// The state of a source of the controller, as it was last set.
+    pub fn source(&self, number: u64) -> Option<u64> {
+        self.get().sources.get(&number).copied()
+    }
+
+    /// A register of the last vcpu, as it was last set.
+    pub fn register(&self, id: u64) -> Option<Vec<u8>> {
+        self.get().vcpus.values().next_back().and_then(|v| v.ones.get(&id).cloned())
     }
 
     /// Descriptors that are still open.
@@ -157,6 +176,7 @@ impl Script {
             sys::CAP_MAX_VCPUS | sys::CAP_NR_VCPUS => 2048,
             sys::CAP_PPC_MMU_RADIX => i32::from(self.is.radix),
             sys::CAP_PPC_MMU_HASH_V3 => i32::from(isa_3),
+            sys::CAP_IRQ_XICS => 1,
             _ => 0,
         }
     }
@@ -233,7 +253,11 @@ impl Kernel for Script {
             Arg::None if *op == sys::GET_VCPU_MMAP_SIZE => Ok(0x1000),
             Arg::None if *op == sys::RUN => self.run(fd),
             Arg::Value(cap) if *op == sys::CHECK_EXTENSION => Ok(self.capability(cap)),
-            Arg::None | Arg::Value(_) => Err(libc::ENOTTY),
+            Arg::None | Arg::Value(_) | Arg::Device { .. } => Err(libc::ENOTTY),
+            Arg::Attr { attr, value, .. } => {
+                self.get().sources.insert(attr, *value);
+                Ok(0)
+            }
             Arg::Memory { .. } => Ok(0),
             Arg::Dirty { bitmap, .. } => {
                 bitmap.fill(0);
@@ -281,7 +305,14 @@ impl Kernel for Script {
                 }
                 self.get().smt = self.is.smt;
             }
-            Arg::Value(_) | Arg::None | Arg::Bytes(_) | Arg::OneReg { .. } | Arg::Memory { .. } | Arg::Dirty { .. } => {}
+            Arg::Value(_)
+            | Arg::None
+            | Arg::Bytes(_)
+            | Arg::OneReg { .. }
+            | Arg::Memory { .. }
+            | Arg::Dirty { .. }
+            | Arg::Device { .. }
+            | Arg::Attr { .. } => {}
         }
         let fd = self.descriptor()?;
         if *op == sys::CREATE_VCPU {

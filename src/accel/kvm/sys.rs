@@ -3,6 +3,7 @@
 //! PowerPC encodes ioctl numbers its own way (13 bits of size, 3 of direction, none = 1, read = 2, write = 4), which the usual crates do
 //! not; so the numbers are made here, and `tests/it/kvm_abi.rs` has a C compiler hold every one of them, and the sizes, against the kernel's headers.
 
+use crate::accel::kvm::irqchip;
 use std::mem::size_of;
 
 /// Which way a structure goes.
@@ -56,6 +57,7 @@ ops! {
     CREATE_VCPU None 0x41 0;
     GET_DIRTY_LOG Write 0x42 size_of::<DirtyLog>();
     SET_USER_MEMORY_REGION Write 0x46 size_of::<MemoryRegion>();
+    IRQ_LINE Write 0x61 size_of::<irqchip::IrqLevel>();
     RUN None 0x80 0;
     GET_REGS Read 0x81 size_of::<Regs>();
     SET_REGS Write 0x82 size_of::<Regs>();
@@ -68,8 +70,11 @@ ops! {
     PPC_GET_HTAB_FD Write 0xaa size_of::<HtabFd>();
     GET_ONE_REG Write 0xab size_of::<OneReg>();
     SET_ONE_REG Write 0xac size_of::<OneReg>();
+    PPC_RTAS_DEFINE_TOKEN Write 0xac size_of::<irqchip::RtasToken>();
     PPC_CONFIGURE_V3_MMU Write 0xaf size_of::<MmuV3>();
     PPC_GET_CPU_CHAR Read 0xb1 size_of::<CpuChar>();
+    CREATE_DEVICE Both 0xe0 size_of::<irqchip::CreateDevice>();
+    SET_DEVICE_ATTR Write 0xe1 size_of::<irqchip::DeviceAttr>();
 }
 
 macro_rules! capabilities {

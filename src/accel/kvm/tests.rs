@@ -17,6 +17,7 @@ use crate::mmu::partition::HostTables;
 use crate::mmu::partition::Partition;
 use crate::mmu::partition::Translation;
 use crate::signal;
+use crate::units::Lisn;
 use crate::units::Ra;
 use crate::units::Width;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ fn the_refusal_names_the_device_and_what_to_use() {
 fn live(kernel: &Arc<Script>) -> crate::error::Result<(KvmVcpu, Exit)> {
     let vm = Arc::new(KvmVm::new(kernel.clone())?);
     let memory = Arc::new(GuestMemory::new(1 << 20)?);
+    vm.make_xics()?;
     vm.set_smt(8).map_err(|e| refused(&sys::ENABLE_CAP, e))?;
     vm.set_memory(&memory)?;
     vm.new_hash_table(18)?;
@@ -58,6 +60,10 @@ fn live(kernel: &Arc<Script>) -> crate::error::Result<(KvmVcpu, Exit)> {
     let parts = Parts::lone(model, Arc::new(Partition::new(memory)));
     parts.clock.start();
     let mut vcpu = vm.vcpu(parts)?;
+    vm.reset_presenters()?;
+    vm.reset_source(Lisn(0x1000), 0)?;
+    vm.irq_line(Lisn(0x1000), 1)?;
+    vm.answer_rtas("ibm,set-xive", 0x2014)?;
     vcpu.signals().raise(signal::EXTERNAL);
     vcpu.state_mut().gpr[7] = 77;
     vcpu.state_mut().vsr[40] = crate::cpu::Vsr([1, 2]);
@@ -211,6 +217,19 @@ fn time_starts_once_for_all_and_never_steps_back() {
     let after = vcpu.timebase();
     assert!(after >= before && after - before < 1 << 32, "{before} {after}");
     assert!(vcpu.state().tb_offset < 1 << 24, "an offset is rounded up to 2^24 at most");
+}
+
+#[test]
+fn a_controller_in_the_kernel_is_reset_source_by_source() {
+    let kernel = scripted(POWER9, &[HCALL]);
+    let (_vcpu, _) = live(&kernel).unwrap();
+    assert_eq!(kernel.source(0x1000), Some(0xff << 32 | irqchip::MASKED));
+    assert_eq!(kernel.register(irqchip::REG_ICP_STATE), Some(irqchip::ICP_RESET.to_ne_bytes().to_vec()));
+    let without = Arc::new(Script::new(POWER9).failing("KVM_PPC_RTAS_DEFINE_TOKEN", 0, libc::ENOENT));
+    let vm = KvmVm::new(without.clone()).unwrap();
+    assert!(!vm.answer_rtas("ibm,set-xive", 1).unwrap(), "a kernel without a XICS of its own knows no such call");
+    drop(vm);
+    assert_eq!(without.open_descriptors(), 0);
 }
 
 #[test]

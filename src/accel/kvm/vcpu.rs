@@ -70,8 +70,7 @@ pub struct KvmVcpu {
 }
 
 impl KvmVcpu {
-    pub(super) fn new(vm: Arc<KvmVm>, line: Line, parts: Parts) -> KvmVcpu {
-        let line = Arc::new(line);
+    pub(super) fn new(vm: Arc<KvmVm>, line: Arc<Line>, parts: Parts) -> KvmVcpu {
         let watcher = Arc::downgrade(&line);
         parts.signals.watch(move |signals| {
             if let Some(line) = watcher.upgrade() {

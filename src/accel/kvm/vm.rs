@@ -5,6 +5,7 @@ use crate::accel::kvm::ioctl::Arg;
 use crate::accel::kvm::ioctl::Errno;
 use crate::accel::kvm::ioctl::Kernel;
 use crate::accel::kvm::ioctl::bytes;
+use crate::accel::kvm::irqchip::Chip;
 use crate::accel::kvm::line::Line;
 use crate::accel::kvm::probe;
 use crate::accel::kvm::probe::Facts;
@@ -23,6 +24,7 @@ use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -35,12 +37,14 @@ const TB_SHIFT: u32 = 24;
 pub struct KvmVm {
     pub(super) kernel: Arc<dyn Kernel>,
     dev: OwnedFd,
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     facts: Facts,
     /// RAM that the kernel has been given the address of.
     memory: Mutex<Option<Arc<GuestMemory>>>,
     /// For the clock's present start: the host's timebase then, less the clock's ticks.
     base: Mutex<Option<(Instant, u64)>>,
+    /// The interrupt controller that the kernel keeps, if it keeps one.
+    pub(super) chip: OnceLock<Chip>,
     /// The latest timebase (the host's plus offset) that any vCPU can have seen.
     seen: AtomicU64,
 }
@@ -54,7 +58,16 @@ impl KvmVm {
         let facts = probe::facts(&*kernel)?;
         let dev = kernel.open().map_err(super::no_device)?;
         let (fd, _) = probe::create_vm(&*kernel, &dev)?;
-        Ok(KvmVm { kernel, dev, fd, facts, memory: Mutex::default(), base: Mutex::default(), seen: AtomicU64::new(0) })
+        Ok(KvmVm {
+            kernel,
+            dev,
+            fd,
+            facts,
+            memory: Mutex::default(),
+            base: Mutex::default(),
+            chip: OnceLock::new(),
+            seen: AtomicU64::new(0),
+        })
     }
 
     /// What the kernel offers.
@@ -140,7 +153,9 @@ impl KvmVm {
         let bytes = self.kernel.call(self.dev.as_fd(), size, Arg::None).map_err(|e| refused(size, e))?;
         let page = self.kernel.map(fd.as_fd(), bytes.max(0) as usize).map_err(|e| refused(size, e))?;
         self.enable(&fd, sys::CAP_PPC_PAPR, [0; 4]).map_err(|e| refused(&sys::ENABLE_CAP, e))?;
-        Ok(KvmVcpu::new(self.clone(), Line::new(self.kernel.clone(), fd, page), parts))
+        let line = Arc::new(Line::new(self.kernel.clone(), fd, page));
+        self.connect(&line, parts.id)?;
+        Ok(KvmVcpu::new(self.clone(), line, parts))
     }
 
     fn call(&self, op: &'static Op, arg: Arg<'_>) -> Result<()> {
