@@ -59,6 +59,10 @@ impl Cr {
         let at = 28 - 4 * (n & 7);
         self.0[at..at + 4].copy_from_slice(&SPREAD[usize::from(value & 15)]);
     }
+    /// The bytes of a field of this value, as the host reads them together.
+    pub fn spread(value: u8) -> u32 {
+        u32::from_le_bytes(SPREAD[usize::from(value & 15)])
+    }
     /// As the 32-bit register.
     pub fn pack(&self) -> u32 {
         self.0.iter().rev().fold(0, |v, b| (v << 1) | u32::from(*b))

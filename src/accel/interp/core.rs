@@ -8,6 +8,7 @@ use crate::accel::interp::tlb::Tlb;
 use crate::clock;
 use crate::clock::VirtualClock;
 use crate::cpu::CpuState;
+use crate::cpu::Cr;
 use crate::cpu::interrupt::Interrupt;
 use crate::cpu::state::EQ;
 use crate::cpu::state::GT;
@@ -99,6 +100,8 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) branch: u32,
     /// See `branch`.
     pub(in crate::accel) branch_page: u64,
+    /// CR fields with SO as it is: less, greater, equal. Made by [`Words::follow_so`].
+    pub(in crate::accel) orders: [u32; 3],
     /// Host address of the jump cache.
     pub(in crate::accel) jumps: u64,
     /// The host's stack pointer as translated code is entered: calls of the guest that have not returned lie below.
@@ -134,6 +137,13 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) steps_of: Box<[(usize, u64)]>,
     /// A panic on its way over translated frames.
     pub(in crate::accel) panic: Option<Box<dyn std::any::Any + Send>>,
+}
+
+impl Words {
+    /// Follows XER\[SO\], which every compare copies.
+    pub(in crate::accel) fn follow_so(&mut self, so: u8) {
+        self.orders = [LT, GT, EQ].map(|bit| Cr::spread(so | bit));
+    }
 }
 
 impl Deref for Core {

@@ -67,6 +67,7 @@ pub fn enter(core: &mut Core, enter: usize, code: usize) -> u32 {
     // SAFETY: the stub has this type: it saves what the C calling convention wants saved, and touches the vCPU (at the distances that were computed by
     // `offset_of!`), RAM through TLB entries and its own stack.
     let enter: extern "C" fn(*mut Core, usize) -> u32 = unsafe { std::mem::transmute(enter) };
+    core.words.follow_so(core.state.xer.so);
     clear_flags();
     let why = enter(core, code);
     settle(core);
@@ -129,7 +130,9 @@ pub unsafe extern "C" fn step(core: *mut Core, position: u32, run: usize, insn: 
         }
         core.cia = core.words.page + u64::from(position & 0xfff);
         core.nip = core.cia.wrapping_add(insn.len());
-        run(core, insn)
+        let done = run(core, insn);
+        core.words.follow_so(core.state.xer.so);
+        done
     }));
     match done {
         Ok(Ok(())) if std::mem::take(&mut core.code_changed) => {

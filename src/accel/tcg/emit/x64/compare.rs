@@ -2,12 +2,15 @@
 
 use super::Emitter;
 use super::Form;
+use super::HOST;
 use super::Order;
 use super::RAX;
 use super::RCX;
 use super::Template;
 use super::cr_bit;
 use super::cr_field;
+use super::operands::Alu;
+use super::operands::gpr_at;
 use crate::isa::Insn;
 use dynasmrt::DynasmApi;
 use dynasmrt::dynasm;
@@ -31,22 +34,29 @@ fn immediate(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
         Order::Signed => i.si() as i32,
         Order::Unsigned => i.ui() as i32,
     };
-    let a = e.src(i.ra(), RAX);
     match (i.l(), b) {
-        (0, 0) => dynasm!(e.a ; test Rd(a), Rd(a)),
-        (_, 0) => dynasm!(e.a ; test Rq(a), Rq(a)),
-        (0, _) => dynasm!(e.a ; cmp Rd(a), b),
-        _ => dynasm!(e.a ; cmp Rq(a), b),
+        (0, _) => {
+            let near = gpr_at(i.ra());
+            match HOST[i.ra()] {
+                Some(a) if b == 0 => dynasm!(e.a ; test Rd(a), Rd(a)),
+                Some(a) => dynasm!(e.a ; cmp Rd(a), b),
+                None => dynasm!(e.a ; cmp DWORD [BYTE rbp + near], b),
+            }
+        }
+        (_, 0) => e.test(i.ra()),
+        _ => e.alu_constant(Alu::Cmp, i.ra(), b),
     }
     e.order(i.bf(), order);
     Form::Done
 }
 
 fn registers(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
-    let (a, b) = (e.src(i.ra(), RAX), e.src(i.rb(), RCX));
-    match i.l() {
-        0 => dynasm!(e.a ; cmp Rd(a), Rd(b)),
-        _ => dynasm!(e.a ; cmp Rq(a), Rq(b)),
+    if i.l() == 0 {
+        let (a, b) = (e.src(i.ra(), RAX), e.src(i.rb(), RCX));
+        dynasm!(e.a ; cmp Rd(a), Rd(b));
+    } else {
+        let a = e.src(i.ra(), RAX);
+        e.alu(Alu::Cmp, a, i.rb());
     }
     e.order(i.bf(), order);
     Form::Done

@@ -4,11 +4,13 @@
 
 use super::Emitter;
 use super::Form;
+use super::HOST;
 use super::PAGE;
 use super::RAX;
 use super::RCX;
 use super::RDX;
 use super::Template;
+use super::operands::Alu;
 use crate::isa::Insn;
 use dynasmrt::DynasmApi;
 use dynasmrt::DynasmLabelApi;
@@ -26,12 +28,12 @@ pub const TEMPLATES: &[(&str, Template)] = &[
     ("divdu", |e, i| divide_unsigned(e, i, Width::Double, Give::Quotient)), ("divwu", |e, i| divide_unsigned(e, i, Width::Word, Give::Quotient)),
     ("modud", |e, i| divide_unsigned(e, i, Width::Double, Give::Remainder)), ("moduw", |e, i| divide_unsigned(e, i, Width::Word, Give::Remainder)),
     ("andi.", |e, i| and_constant(e, i, i.ui() as i32)), ("andis.", |e, i| and_constant(e, i, (i.ui() << 16) as i32)),
-    ("ori", |e, i| with_constant(e, i, Logic::Or, i.ui())), ("oris", |e, i| with_constant(e, i, Logic::Or, i.ui() << 16)),
-    ("xori", |e, i| with_constant(e, i, Logic::Xor, i.ui())), ("xoris", |e, i| with_constant(e, i, Logic::Xor, i.ui() << 16)),
-    ("and", |e, i| logic(e, i, Logic::And, After::Nothing)), ("nand", |e, i| logic(e, i, Logic::And, After::Not)),
-    ("or", |e, i| logic(e, i, Logic::Or, After::Nothing)), ("nor", |e, i| logic(e, i, Logic::Or, After::Not)),
-    ("xor", |e, i| logic(e, i, Logic::Xor, After::Nothing)), ("eqv", |e, i| logic(e, i, Logic::Xor, After::Not)),
-    ("andc", |e, i| complement(e, i, Logic::And)), ("orc", |e, i| complement(e, i, Logic::Or)),
+    ("ori", |e, i| with_constant(e, i, Alu::Or, i.ui())), ("oris", |e, i| with_constant(e, i, Alu::Or, i.ui() << 16)),
+    ("xori", |e, i| with_constant(e, i, Alu::Xor, i.ui())), ("xoris", |e, i| with_constant(e, i, Alu::Xor, i.ui() << 16)),
+    ("and", |e, i| logic(e, i, Alu::And, After::Nothing)), ("nand", |e, i| logic(e, i, Alu::And, After::Not)),
+    ("or", |e, i| logic(e, i, Alu::Or, After::Nothing)), ("nor", |e, i| logic(e, i, Alu::Or, After::Not)),
+    ("xor", |e, i| logic(e, i, Alu::Xor, After::Nothing)), ("eqv", |e, i| logic(e, i, Alu::Xor, After::Not)),
+    ("andc", andc), ("orc", orc),
     ("extsb", extsb), ("extsh", extsh), ("extsw", extsw),
     ("cntlzw", |e, i| { e.get_word(i.rt(), RAX); dynasm!(e.a ; lzcnt eax, eax); counted(e, i) }),
     ("cntlzd", |e, i| { let s = e.src(i.rt(), RAX); dynasm!(e.a ; lzcnt rax, Rq(s)); counted(e, i) }),
@@ -49,10 +51,14 @@ fn add_constant(e: &mut Emitter<'_>, i: Insn, n: i32) -> Form {
     let d = e.dst(i.rt(), RAX);
     if i.ra() == 0 {
         e.constant(d, n as i64 as u64);
+    } else if i.ra() == i.rt() {
+        if n != 0 {
+            e.alu_constant(Alu::Add, i.rt(), n);
+        }
+        return Form::Done;
     } else {
         let a = e.src(i.ra(), RAX);
         match n {
-            0 if a == d => {}
             0 => dynasm!(e.a ; mov Rq(d), Rq(a)),
             _ if a == d => dynasm!(e.a ; add Rq(d), n),
             _ if i8::try_from(n).is_ok() => dynasm!(e.a ; lea Rq(d), [BYTE Rq(a) + n as i8]),
@@ -74,12 +80,33 @@ fn add(e: &mut Emitter<'_>, i: Insn) -> Form {
     if i.oe() != 0 {
         return Form::Step;
     }
-    let (a, b) = (e.src(i.ra(), RAX), e.src(i.rb(), RCX));
-    let d = e.dst(i.rt(), RAX);
-    dynasm!(e.a ; lea Rq(d), [Rq(a) + Rq(b)]);
-    e.put(i.rt(), d);
-    e.record(i, d);
+    if i.rt() == i.ra() || i.rt() == i.rb() {
+        let other = if i.rt() == i.ra() { i.rb() } else { i.ra() };
+        add_in_place(e, i.rt(), other);
+    } else {
+        let d = e.dst(i.rt(), RAX);
+        match (HOST[i.ra()], HOST[i.rb()]) {
+            (Some(a), Some(b)) => dynasm!(e.a ; lea Rq(d), [Rq(a) + Rq(b)]),
+            _ => {
+                e.get(i.ra(), d);
+                e.alu(Alu::Add, d, i.rb());
+            }
+        }
+        e.put(i.rt(), d);
+    }
+    e.record_gpr(i, i.rt());
     Form::Done
+}
+
+/// GPR `n` ← GPR `n` + GPR `other`.
+fn add_in_place(e: &mut Emitter<'_>, n: usize, other: usize) {
+    match HOST[n] {
+        Some(own) => e.alu(Alu::Add, own, other),
+        None => {
+            let other = e.src(other, RAX);
+            e.alu_in_place(Alu::Add, n, other);
+        }
+    }
 }
 
 /// RT ← (RB) - (RA).
@@ -87,18 +114,22 @@ fn subf(e: &mut Emitter<'_>, i: Insn) -> Form {
     if i.oe() != 0 {
         return Form::Step;
     }
-    let (a, d) = (e.src(i.ra(), RCX), e.dst(i.rt(), RAX));
-    if d == a {
-        e.get(i.rb(), RAX);
-        dynasm!(e.a ; sub rax, Rq(a));
-        e.put(i.rt(), RAX);
-        e.record(i, RAX);
+    if i.rt() == i.rb() {
+        match HOST[i.rt()] {
+            Some(own) => e.alu(Alu::Sub, own, i.ra()),
+            None => {
+                let a = e.src(i.ra(), RAX);
+                e.alu_in_place(Alu::Sub, i.rt(), a);
+            }
+        }
     } else {
+        // RT's own register only if RA is not there.
+        let d = if i.rt() == i.ra() { RAX } else { e.dst(i.rt(), RAX) };
         e.get(i.rb(), d);
-        dynasm!(e.a ; sub Rq(d), Rq(a));
+        e.alu(Alu::Sub, d, i.ra());
         e.put(i.rt(), d);
-        e.record(i, d);
     }
+    e.record_gpr(i, i.rt());
     Form::Done
 }
 
@@ -125,11 +156,17 @@ fn mulld(e: &mut Emitter<'_>, i: Insn) -> Form {
     if i.oe() != 0 {
         return Form::Step;
     }
-    e.get(i.ra(), RAX);
-    let b = e.src(i.rb(), RCX);
-    dynasm!(e.a ; imul rax, Rq(b));
-    e.put(i.rt(), RAX);
-    e.record(i, RAX);
+    match HOST[i.rt()] {
+        Some(own) if i.rt() == i.ra() => e.multiply(own, i.rb()),
+        Some(own) if i.rt() == i.rb() => e.multiply(own, i.ra()),
+        _ => {
+            let d = e.dst(i.rt(), RAX);
+            e.get(i.ra(), d);
+            e.multiply(d, i.rb());
+            e.put(i.rt(), d);
+        }
+    }
+    e.record_gpr(i, i.rt());
     Form::Done
 }
 
@@ -155,11 +192,12 @@ fn mulhd(e: &mut Emitter<'_>, i: Insn) -> Form {
 }
 
 fn mulhdu(e: &mut Emitter<'_>, i: Insn) -> Form {
-    e.get(i.ra(), RAX);
-    let b = e.src(i.rb(), RCX);
-    dynasm!(e.a ; mul Rq(b));
-    e.put(i.rt(), RDX);
-    e.record(i, RDX);
+    e.get(i.ra(), RDX);
+    let (b, d) = (e.src(i.rb(), RCX), e.dst(i.rt(), RAX));
+    // The low half goes first, so that the high one may take its place.
+    dynasm!(e.a ; mulx Rq(d), rcx, Rq(b));
+    e.put(i.rt(), d);
+    e.record(i, d);
     Form::Done
 }
 
@@ -255,20 +293,16 @@ fn divide_unsigned(e: &mut Emitter<'_>, i: Insn, width: Width, what: Give) -> Fo
 
 /// andi., andis.
 fn and_constant(e: &mut Emitter<'_>, i: Insn, n: i32) -> Form {
-    e.get_word(i.rt(), RAX);
-    dynasm!(e.a ; and eax, n);
-    e.put(i.ra(), RAX);
-    // The mask is unsigned: the result is a number of 32 bits in 64.
-    dynasm!(e.a ; test rax, rax);
+    let d = e.dst(i.ra(), RAX);
+    e.get_word(i.rt(), d);
+    dynasm!(e.a ; and Rd(d), n);
+    e.put(i.ra(), d);
+    // The mask is unsigned: the result is a number of 32 bits in 64, and bit 31 is not its sign.
+    if n < 0 {
+        dynasm!(e.a ; test Rq(d), Rq(d));
+    }
     e.order(0, super::Order::Signed);
     Form::Done
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Logic {
-    And,
-    Or,
-    Xor,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -278,7 +312,7 @@ enum After {
 }
 
 /// ori, oris, xori, xoris.
-fn with_constant(e: &mut Emitter<'_>, i: Insn, f: Logic, n: u64) -> Form {
+fn with_constant(e: &mut Emitter<'_>, i: Insn, f: Alu, n: u64) -> Form {
     if n == 0 {
         if i.ra() != i.rt() {
             let s = e.src(i.rt(), RAX);
@@ -286,69 +320,81 @@ fn with_constant(e: &mut Emitter<'_>, i: Insn, f: Logic, n: u64) -> Form {
         }
         return Form::Done;
     }
-    let d = e.dst(i.ra(), RAX);
-    if d == RAX || i.ra() != i.rt() {
-        e.get(i.rt(), d);
-    }
-    if let Ok(n) = i32::try_from(n) {
-        match f {
-            Logic::Xor => dynasm!(e.a ; xor Rq(d), n),
-            Logic::Or | Logic::And => dynasm!(e.a ; or Rq(d), n),
+    let Ok(word) = i32::try_from(n) else {
+        e.constant(RAX, n);
+        e.alu(f, RAX, i.rt());
+        e.put(i.ra(), RAX);
+        return Form::Done;
+    };
+    let own = HOST[i.ra()];
+    if i.ra() == i.rt() || own.is_some() {
+        if let Some(own) = own {
+            e.move_to(own, i.rt());
         }
+        e.alu_constant(f, i.ra(), word);
     } else {
-        e.constant(RCX, n);
-        apply(e, f, d, RCX);
+        e.constant(RAX, n);
+        e.alu(f, RAX, i.rt());
+        e.put(i.ra(), RAX);
     }
-    e.put(i.ra(), d);
     Form::Done
 }
 
-fn apply(e: &mut Emitter<'_>, f: Logic, d: u8, s: u8) {
-    match f {
-        Logic::And => dynasm!(e.a ; and Rq(d), Rq(s)),
-        Logic::Or => dynasm!(e.a ; or Rq(d), Rq(s)),
-        Logic::Xor => dynasm!(e.a ; xor Rq(d), Rq(s)),
-    }
-}
-
 /// RA ← f((RS), (RB)), perhaps inverted.
-fn logic(e: &mut Emitter<'_>, i: Insn, f: Logic, after: After) -> Form {
+fn logic(e: &mut Emitter<'_>, i: Insn, f: Alu, after: After) -> Form {
     let d = e.dst(i.ra(), RAX);
-    if i.rt() == i.rb() && f != Logic::Xor {
+    // Whether the flags show the result.
+    let mut shown = after == After::Nothing;
+    if i.rt() == i.rb() && f != Alu::Xor {
         // mr and not.
-        if d != e.src(i.rt(), d) {
-            e.get(i.rt(), d);
-        }
-    } else if i.ra() == i.rb() {
+        e.move_to(d, i.rt());
+        shown = false;
+    } else if i.ra() == i.rt() || i.ra() == i.rb() {
         // All three commute.
-        let s = e.src(i.rt(), RCX);
-        if d == RAX {
-            e.get(i.rb(), RAX);
+        let other = if i.ra() == i.rt() { i.rb() } else { i.rt() };
+        if HOST[i.ra()].is_some() {
+            e.alu(f, d, other);
+        } else if after == After::Nothing {
+            let other = e.src(other, RAX);
+            e.alu_in_place(f, i.ra(), other);
+            e.record_shown(i);
+            return Form::Done;
+        } else {
+            e.get(i.ra(), d);
+            e.alu(f, d, other);
         }
-        apply(e, f, d, s);
     } else {
-        let b = e.src(i.rb(), RCX);
-        if d == RAX || i.ra() != i.rt() {
-            e.get(i.rt(), d);
-        }
-        apply(e, f, d, b);
+        e.get(i.rt(), d);
+        e.alu(f, d, i.rb());
     }
     if after == After::Not {
         dynasm!(e.a ; not Rq(d));
     }
     e.put(i.ra(), d);
-    e.record(i, d);
+    if shown {
+        e.record_shown(i)
+    } else {
+        e.record(i, d)
+    }
     Form::Done
 }
 
-/// RA ← f((RS), ¬(RB)).
-fn complement(e: &mut Emitter<'_>, i: Insn, f: Logic) -> Form {
+fn andc(e: &mut Emitter<'_>, i: Insn) -> Form {
+    let (b, d) = (e.src(i.rb(), RCX), e.dst(i.ra(), RAX));
+    let s = e.src(i.rt(), RAX);
+    dynasm!(e.a ; andn Rq(d), Rq(b), Rq(s));
+    e.put(i.ra(), d);
+    e.record_shown(i);
+    Form::Done
+}
+
+/// RA ← (RS) | ¬(RB).
+fn orc(e: &mut Emitter<'_>, i: Insn) -> Form {
     e.get(i.rb(), RAX);
     dynasm!(e.a ; not rax);
-    let s = e.src(i.rt(), RCX);
-    apply(e, f, RAX, s);
+    e.alu(Alu::Or, RAX, i.rt());
     e.put(i.ra(), RAX);
-    e.record(i, RAX);
+    e.record_shown(i);
     Form::Done
 }
 

@@ -31,6 +31,7 @@ mod integer;
 mod lanes;
 mod memory;
 mod moves;
+mod operands;
 mod quad;
 mod rotate;
 pub(in crate::accel::tcg) mod stubs;
@@ -135,6 +136,8 @@ const PAGE: i32 = offset_of!(Core, words.page) as i32 - BIAS as i32;
 const BRANCH: i32 = offset_of!(Core, words.branch) as i32 - BIAS as i32;
 const BRANCH_PAGE: i32 = offset_of!(Core, words.branch_page) as i32 - BIAS as i32;
 const JUMPS: i32 = offset_of!(Core, words.jumps) as i32 - BIAS as i32;
+/// The field that a compare sets to less, greater and equal, in this order, with SO.
+const ORDERS: i32 = offset_of!(Core, words.orders) as i32 - BIAS as i32;
 const STACK: i32 = offset_of!(Core, words.stack) as i32 - BIAS as i32;
 const FLAGS: i32 = offset_of!(Core, words.flags) as i32 - BIAS as i32;
 
@@ -455,73 +458,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// A host register that holds GPR `n`: its own, or `scratch`, into which it is loaded. Not to be changed unless it is `scratch`.
-    pub fn src(&mut self, n: usize, scratch: u8) -> u8 {
-        HOST[n].unwrap_or_else(|| {
-            self.load_gpr(scratch, n);
-            scratch
-        })
-    }
-
-    /// Loads GPR `n` into `host`, which may then be changed.
-    pub fn get(&mut self, n: usize, host: u8) {
-        match HOST[n] {
-            Some(own) => dynasm!(self.a ; mov Rq(host), Rq(own)),
-            None => self.load_gpr(host, n),
-        }
-    }
-
-    /// Loads the low word of GPR `n` into `host`, zero-extended.
-    pub fn get_word(&mut self, n: usize, host: u8) {
-        let near = gpr_at(n);
-        match HOST[n] {
-            Some(own) => dynasm!(self.a ; mov Rd(host), Rd(own)),
-            None => dynasm!(self.a ; mov Rd(host), [BYTE rbp + near]),
-        }
-    }
-
-    /// Loads the low word of GPR `n` into `host`, sign-extended.
-    pub fn get_signed_word(&mut self, n: usize, host: u8) {
-        let near = gpr_at(n);
-        match HOST[n] {
-            Some(own) => dynasm!(self.a ; movsxd Rq(host), Rd(own)),
-            None => dynasm!(self.a ; movsxd Rq(host), DWORD [BYTE rbp + near]),
-        }
-    }
-
-    /// The host register to compute GPR `n` in: its own, or `scratch`. [`Emitter::put`] must follow. Sources must have been used before it is written.
-    pub fn dst(&self, n: usize, scratch: u8) -> u8 {
-        HOST[n].unwrap_or(scratch)
-    }
-
-    /// GPR `n` ← `host`.
-    pub fn put(&mut self, n: usize, host: u8) {
-        match HOST[n] {
-            Some(own) if own == host => {}
-            Some(own) => dynasm!(self.a ; mov Rq(own), Rq(host)),
-            None => {
-                let near = gpr_at(n);
-                dynasm!(self.a ; mov [BYTE rbp + near], Rq(host));
-            }
-        }
-    }
-
-    fn load_gpr(&mut self, host: u8, n: usize) {
-        let near = gpr_at(n);
-        dynasm!(self.a ; mov Rq(host), [BYTE rbp + near]);
-    }
-
-    /// `host` ← `value`, in the shortest way that leaves the flags alone.
-    pub fn constant(&mut self, host: u8, value: u64) {
-        if let Ok(v) = u32::try_from(value) {
-            dynasm!(self.a ; mov Rd(host), v as i32);
-        } else if let Ok(v) = i32::try_from(value as i64) {
-            dynasm!(self.a ; mov Rq(host), v);
-        } else {
-            dynasm!(self.a ; mov Rq(host), QWORD value as i64);
-        }
-    }
-
     /// Where VSR `n` is, from rbp: doubleword 0, then doubleword 1, each in the host's byte order.
     pub fn at_vsr(n: usize) -> i32 {
         VSR + 16 * n as i32
@@ -529,14 +465,28 @@ impl Emitter<'_> {
 
     /// CR field `n` from the host's flags after a comparison. Uses rax; the flags stay.
     fn order(&mut self, n: usize, order: Order) {
-        let (lt, gt, eq) = (cr_bit(4 * n), cr_bit(4 * n + 1), cr_bit(4 * n + 2));
+        dynasm!(self.a ; mov eax, [rbp + ORDERS + 8]);
         match order {
-            Order::Signed => dynasm!(self.a ; setl [rbp + lt] ; setg [rbp + gt]),
-            Order::Unsigned => dynasm!(self.a ; setb [rbp + lt] ; seta [rbp + gt]),
+            Order::Signed => dynasm!(self.a ; cmovl eax, [rbp + ORDERS] ; cmovg eax, [rbp + ORDERS + 4]),
+            Order::Unsigned => dynasm!(self.a ; cmovb eax, [rbp + ORDERS] ; cmova eax, [rbp + ORDERS + 4]),
         }
-        let so = cr_bit(4 * n + 3);
-        dynasm!(self.a ; sete [rbp + eq] ; movzx eax, BYTE [rbp + SO] ; mov [rbp + so], al);
+        dynasm!(self.a ; mov [rbp + cr_field(n)], eax);
         self.shown = Some((n, order));
+    }
+
+    /// CR0 for the result in GPR `n`, if the instruction has its record bit on.
+    fn record_gpr(&mut self, i: Insn, n: usize) {
+        if i.rc() != 0 {
+            self.test(n);
+            self.order(0, Order::Signed);
+        }
+    }
+
+    /// CR0 for a result that the host's flags show, as they do after its logical instructions, if the instruction has its record bit on.
+    fn record_shown(&mut self, i: Insn) {
+        if i.rc() != 0 {
+            self.order(0, Order::Signed);
+        }
     }
 
     /// CR0 for a result in `host`, if the instruction has its record bit on.
@@ -561,11 +511,6 @@ enum Leave {
 enum Then {
     GoOn,
     Look,
-}
-
-/// Where GPR `n` is, from rbp.
-fn gpr_at(n: usize) -> i8 {
-    (8 * n as i32 - 128) as i8
 }
 
 #[cfg(test)]

@@ -5,14 +5,20 @@ use super::CTR;
 use super::Emitter;
 use super::Form;
 use super::LR;
+use super::ORDERS;
 use super::RAX;
+use super::SO;
 use super::Template;
 use super::XER;
 use super::cr_field;
 use super::spr_at;
 use crate::accel::interp::spr::Use;
 use crate::accel::interp::spr::is_storage;
+use crate::cpu::Cr;
 use crate::cpu::Xer;
+use crate::cpu::state::EQ;
+use crate::cpu::state::GT;
+use crate::cpu::state::LT;
 use crate::isa::Insn;
 use crate::isa::spr;
 use dynasmrt::DynasmApi;
@@ -98,6 +104,11 @@ fn mtxer(e: &mut Emitter<'_>, i: Insn) -> Form {
         dynasm!(e.a ; bt eax, n ; setc [rbp + at]);
     }
     dynasm!(e.a ; and eax, 0x7f ; mov [rbp + XER_COUNT], al);
+    // What compares copy SO from.
+    dynasm!(e.a ; movzx eax, BYTE [rbp + SO]);
+    for (k, bit) in [LT, GT, EQ].into_iter().enumerate() {
+        dynasm!(e.a ; lea ecx, [rax + Cr::spread(bit) as i32] ; mov [rbp + ORDERS + 4 * k as i32], ecx);
+    }
     Form::Done
 }
 

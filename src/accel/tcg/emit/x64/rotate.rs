@@ -35,22 +35,22 @@ fn done(e: &mut Emitter<'_>, i: Insn) -> Form {
     Form::Done
 }
 
-/// rax ← rax & mask. Uses rcx.
-fn and(e: &mut Emitter<'_>, mask: u64) {
+/// `d` ← `d` & mask. Uses rcx.
+fn and(e: &mut Emitter<'_>, d: u8, mask: u64) {
     if mask == u64::MAX {
     } else if mask == 0xffff_ffff {
-        dynasm!(e.a ; mov eax, eax);
+        dynasm!(e.a ; mov Rd(d), Rd(d));
     } else if mask == 0xff {
-        dynasm!(e.a ; movzx eax, al);
+        dynasm!(e.a ; movzx Rd(d), Rb(d));
     } else if mask == 0xffff {
-        dynasm!(e.a ; movzx eax, ax);
+        dynasm!(e.a ; movzx Rd(d), Rw(d));
     } else if let Ok(m) = u32::try_from(mask) {
-        dynasm!(e.a ; and eax, m as i32);
+        dynasm!(e.a ; and Rd(d), m as i32);
     } else if let Ok(m) = i32::try_from(mask as i64) {
-        dynasm!(e.a ; and rax, m);
+        dynasm!(e.a ; and Rq(d), m);
     } else {
         e.constant(RCX, mask);
-        dynasm!(e.a ; and rax, rcx);
+        dynasm!(e.a ; and Rq(d), rcx);
     }
 }
 
@@ -61,26 +61,28 @@ fn double(e: &mut Emitter<'_>) {
 
 fn rlwinm(e: &mut Emitter<'_>, i: Insn) -> Form {
     let (n, mask) = (i.sh5(), mask32(i));
-    e.get_word(i.rt(), RAX);
     if mask >> 32 != 0 {
-        if n != 0 {
-            dynasm!(e.a ; rol eax, n as i8);
-        }
+        e.rotate_word(RAX, i.rt(), n);
         double(e);
-        and(e, mask);
-    } else if mask == u64::from(u32::MAX << n) {
-        if n != 0 {
-            dynasm!(e.a ; shl eax, n as i8);
-        }
-    } else if n != 0 && mask == u64::from(u32::MAX >> (32 - n)) {
-        dynasm!(e.a ; shr eax, (32 - n) as i8);
-    } else {
-        if n != 0 {
-            dynasm!(e.a ; rol eax, n as i8);
-        }
-        and(e, mask);
+        and(e, RAX, mask);
+        return done(e, i);
     }
-    done(e, i)
+    let d = e.dst(i.ra(), RAX);
+    if n != 0 && mask == u64::from(u32::MAX << n) {
+        e.move_to(d, i.rt());
+        dynasm!(e.a ; shl Rd(d), n as i8);
+    } else if n != 0 && mask == u64::from(u32::MAX >> (32 - n)) {
+        e.move_to(d, i.rt());
+        dynasm!(e.a ; shr Rd(d), (32 - n) as i8);
+    } else {
+        e.rotate_word(d, i.rt(), n);
+        if mask != 0xffff_ffff {
+            and(e, d, mask);
+        }
+    }
+    e.put(i.ra(), d);
+    e.record(i, d);
+    Form::Done
 }
 
 fn rlwnm(e: &mut Emitter<'_>, i: Insn) -> Form {
@@ -91,7 +93,7 @@ fn rlwnm(e: &mut Emitter<'_>, i: Insn) -> Form {
     if mask >> 32 != 0 {
         double(e);
     }
-    and(e, mask);
+    and(e, RAX, mask);
     done(e, i)
 }
 
@@ -100,16 +102,13 @@ fn insert(e: &mut Emitter<'_>, i: Insn, mask: u64) -> Form {
     // The mask may take rcx, so RA is used from where it is, or loaded twice.
     let a = e.src(i.ra(), super::RDX);
     dynasm!(e.a ; xor rax, Rq(a));
-    and(e, mask);
+    and(e, RAX, mask);
     dynasm!(e.a ; xor rax, Rq(a));
     done(e, i)
 }
 
 fn rlwimi(e: &mut Emitter<'_>, i: Insn) -> Form {
-    e.get_word(i.rt(), RAX);
-    if i.sh5() != 0 {
-        dynasm!(e.a ; rol eax, i.sh5() as i8);
-    }
+    e.rotate_word(RAX, i.rt(), i.sh5());
     let mask = mask32(i);
     if mask >> 32 != 0 {
         double(e);
@@ -118,43 +117,39 @@ fn rlwimi(e: &mut Emitter<'_>, i: Insn) -> Form {
 }
 
 fn rldimi(e: &mut Emitter<'_>, i: Insn) -> Form {
-    e.get(i.rt(), RAX);
-    if i.sh6() != 0 {
-        dynasm!(e.a ; rol rax, i.sh6() as i8);
-    }
+    e.rotate(RAX, i.rt(), i.sh6());
     insert(e, i, mask64(i.mb6(), 63 - i.sh6()))
 }
 
 /// Rotated left by a constant and masked.
 fn immediate(e: &mut Emitter<'_>, i: Insn, mask: u64) -> Form {
     let n = i.sh6();
+    let d = e.dst(i.ra(), RAX);
     if n == 0 && mask == 0xffff_ffff {
-        e.get_word(i.rt(), RAX);
+        e.get_word(i.rt(), d);
+    } else if n != 0 && mask == u64::MAX << n {
+        e.move_to(d, i.rt());
+        dynasm!(e.a ; shl Rq(d), n as i8);
+    } else if n != 0 && mask == u64::MAX >> (64 - n) {
+        e.move_to(d, i.rt());
+        dynasm!(e.a ; shr Rq(d), (64 - n) as i8);
+    } else if mask & ((1 << n) - 1) == 0
+        && mask.leading_zeros() + mask.count_ones() + mask.trailing_zeros() == 64
+        && i32::try_from(mask as i64).is_err()
+        && u32::try_from(mask).is_err()
+        && mask.trailing_zeros() == n
+    {
+        // clrlsldi: what is above the mask falls out.
+        let top = mask.leading_zeros();
+        e.move_to(d, i.rt());
+        dynasm!(e.a ; shl Rq(d), (n + top) as i8 ; shr Rq(d), top as i8);
     } else {
-        e.get(i.rt(), RAX);
-        if mask == u64::MAX << n {
-            if n != 0 {
-                dynasm!(e.a ; shl rax, n as i8);
-            }
-        } else if n != 0 && mask == u64::MAX >> (64 - n) {
-            dynasm!(e.a ; shr rax, (64 - n) as i8);
-        } else if mask & ((1 << n) - 1) == 0
-            && mask.leading_zeros() + mask.count_ones() + mask.trailing_zeros() == 64
-            && i32::try_from(mask as i64).is_err()
-            && u32::try_from(mask).is_err()
-            && mask.trailing_zeros() == n
-        {
-            // clrlsldi: what is above the mask falls out.
-            let top = mask.leading_zeros();
-            dynasm!(e.a ; shl rax, (n + top) as i8 ; shr rax, top as i8);
-        } else {
-            if n != 0 {
-                dynasm!(e.a ; rol rax, n as i8);
-            }
-            and(e, mask);
-        }
+        e.rotate(d, i.rt(), n);
+        and(e, d, mask);
     }
-    done(e, i)
+    e.put(i.ra(), d);
+    e.record(i, d);
+    Form::Done
 }
 
 /// Rotated left by a register and masked.
@@ -162,7 +157,7 @@ fn variable(e: &mut Emitter<'_>, i: Insn, mask: u64) -> Form {
     e.get(i.rb(), RCX);
     e.get(i.rt(), RAX);
     dynasm!(e.a ; rol rax, cl);
-    and(e, mask);
+    and(e, RAX, mask);
     done(e, i)
 }
 

@@ -16,7 +16,7 @@ use super::READ;
 use super::SITE;
 use super::STACK;
 use super::WRITE;
-use super::gpr_at;
+use super::operands::gpr_at;
 use crate::accel::interp::tlb;
 use crate::accel::interp::tlb::Half;
 use crate::accel::tcg::buffer::CodeBuffer;
