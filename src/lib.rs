@@ -10,6 +10,7 @@ pub mod bits;
 pub mod clock;
 pub mod error;
 pub mod memory;
+pub mod random;
 pub mod signal;
 pub mod softfp;
 pub mod state;

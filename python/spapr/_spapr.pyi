@@ -404,6 +404,14 @@ class Vm:
         """
         Lets a guest run that may run elsewhere, of which the user knows better.
         """
+    def resume_until_output(self, /, instructions: SupportsIndex | None) -> None:
+        """
+        The same, until the guest says something too.
+        """
+    def run_digest(self, /) -> bytes:
+        """
+        BLAKE3 of what the guest did so far.
+        """
     def save_checkpoint(self, /, path: str | PathLike[str], compress: str | None, durability: str) -> tuple[int, int]:
         """
         Writes the machine's state to a file: bytes of memory that were not zero, bytes of the file.

@@ -243,6 +243,8 @@ class MachineSettings(TypedDict, total=False):
     max_cpu_compat: str | None
     resize_hpt: str | None
     accel: str
+    icount: bool
+    seed: int
     kernel: str | os.PathLike[str] | None
     kernel_addr: int | None
     initrd: str | os.PathLike[str] | None
@@ -312,6 +314,8 @@ _FORMS: dict[str, Callable[[str, Any], Any]] = {
     "max_cpu_compat": _optional_text,
     "resize_hpt": _optional_text,
     "accel": _text,
+    "icount": _flag,
+    "seed": lambda setting, value: _whole(setting, value, (1 << 64) - 1),
     "kernel": _path,
     "kernel_addr": _u64,
     "initrd": _path,
@@ -374,6 +378,11 @@ class MachineConfig:
     """Resizing of the hash page table: `enabled`, `disabled`, `required`; None: the machine version's."""
     accel: str = "auto"
     """What runs the guest: `kvm`, `tcg`, `interp`; `auto`: KVM where it can run the machine, else the translator, and the interpreter on hosts for which there is none."""
+    icount: bool = False
+    """A repeatable run: the vCPUs take turns on one thread, time is counted in instructions, random numbers come from `seed`, and the clock starts in 2000
+    unless `rtc_base` says otherwise. The same settings and the same input give the same run to the last instruction, on `interp` and `tcg` alike."""
+    seed: int = 0
+    """What random numbers begin with when `icount` is on."""
     kernel: str | None = None
     """An ELF file for 64-bit PowerPC."""
     kernel_addr: int | None = None

@@ -196,10 +196,14 @@ class Machine:
         check_timeout(timeout)
         if max_instructions is not None and max_instructions < 1:
             raise ConfigError("max_instructions", f"{max_instructions} is nothing to run", "use max_instructions=1 or more, or leave it out")
-        self._vm.resume(max_instructions)
+        listening = until is not None and self.config.icount
+        if not listening:
+            self._vm.resume(max_instructions)
         match = None
         try:
-            if until is None:
+            if until is not None and listening:
+                match = self._run_listening(until if isinstance(until, Until) else Until(until), max_instructions, timeout)
+            elif until is None:
                 self.wait(timeout=timeout)
             else:
                 match = self._run_until(until if isinstance(until, Until) else Until(until), timeout)
@@ -219,6 +223,29 @@ class Machine:
             return None
         except ConsoleTimeout as error:
             raise GuestTimeout(error.message, error.tail) from None
+
+    def _run_listening(self, until: Until, max_instructions: int | None, timeout: float | None) -> re.Match[str] | None:
+        """As `_run_until`, but the machine stops at the very instruction that completed the match, so that the same run always stops at the same place."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        begun = self.instructions
+        while True:
+            match = self.consoles[until.index]._said(until.pattern)
+            if match is not None:
+                return match
+            left = None if max_instructions is None else max_instructions - (self.instructions - begun)
+            if left == 0:
+                return None
+            self._vm.resume_until_output(left)
+            self.wait(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if self._vm.status()[1] != "output":
+                return None
+
+    @property
+    def run_digest(self) -> str:
+        """A digest of all that the guest did so far: every exit with the registers and the time. Equal for two runs exactly if they were the same up to
+        here, whatever runs them. For a machine with `icount=True` that does not run.
+        """
+        return self._vm.run_digest().hex()
 
     def wait(self, *, timeout: float | None = None) -> str:
         """Waits until the machine does not run; its status then. Raises `GuestTimeout` after `timeout` seconds; the machine runs on."""

@@ -85,6 +85,14 @@ class Console:
         finally:
             log.forward()
 
+    def _said(self, pattern: Pattern) -> re.Match[str] | None:
+        """Passes a match that is there already."""
+        data = self._console.output(self._position, _WHOLE)
+        match = _compiled(pattern).search(_text(data))
+        if match:
+            self._position += _bytes_until(data, match.end())
+        return match
+
     def _expect(self, pattern: Pattern, wanted: re.Pattern[str], unwanted: re.Pattern[str] | None, timeout: float | None) -> re.Match[str]:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:

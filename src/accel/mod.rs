@@ -16,6 +16,7 @@ use crate::cpu::CpuState;
 use crate::error::Result;
 use crate::isa::regs::Msr;
 use crate::isa::vectors::Vector;
+use crate::random::Seeded;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
 use crate::units::Ra;
@@ -175,6 +176,8 @@ pub trait Vcpu: Send {
     fn counts(&self) -> Vec<(String, u64)> {
         Vec::new()
     }
+    /// Has the guest's random numbers come from this sequence instead of the host. Does nothing where an accelerator makes none.
+    fn seed(&mut self, _: Seeded) {}
     /// Addresses (effective) at which [`Exit::Breakpoint`] is wanted.
     fn set_breakpoints(&mut self, at: &[u64]);
 }

@@ -4,6 +4,7 @@ use crate::accel::AccelKind;
 use crate::accel::Fp;
 use crate::accel::Irqchip;
 use crate::error::Error;
+use crate::python::config::PyConfig;
 use crate::spapr::host::HostProfile;
 use crate::spapr::spec::MachineSpec;
 use crate::spapr::spec::Settings;
@@ -12,8 +13,38 @@ use crate::spapr::spec::check_on;
 use crate::vm::Options;
 use crate::vm::kvm;
 
+/// How a machine is to be run, as the user says it.
+pub struct Way {
+    /// The accelerator's name.
+    pub name: String,
+    options: Options,
+}
+
+impl Way {
+    /// What a configuration says.
+    ///
+    /// # Errors
+    /// The accelerator has no such option.
+    pub fn of(config: &PyConfig) -> Result<Way, Error> {
+        let (name, options) = options(&config.accel)?;
+        let icount = config.icount.then_some(config.seed);
+        // KVM does not count instructions, so it is no choice.
+        let name = if icount.is_some() && name == "auto" { AccelKind::software().name() } else { name };
+        Ok(Way { name: name.into(), options: Options { icount, ..options } })
+    }
+
+    /// The machine checked, and how it is run.
+    ///
+    /// # Errors
+    /// What the settings or the host refuse.
+    pub fn settle(&self, settings: &Settings) -> Result<(Options, MachineSpec), Error> {
+        let (accel, spec) = settle(&self.name, settings)?;
+        Ok((Options { accel, ..self.options }, spec))
+    }
+}
+
 /// Takes an accelerator's options off its name: `tcg,fp=exact`, `kvm,kernel-irqchip=on`.
-pub fn options(accel: &str) -> Result<(&str, Options), Error> {
+fn options(accel: &str) -> Result<(&str, Options), Error> {
     let mut options = Options::default();
     let Some((name, given)) = accel.split_once(',') else { return Ok((accel, options)) };
     let known = match (name, given.split_once('=')) {

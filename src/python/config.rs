@@ -17,6 +17,7 @@ use pyo3::types::PyAny;
 use pyo3::types::PyDict;
 
 use crate::error::Error;
+use crate::python::accel::Way;
 use crate::python::accel::settle;
 use crate::spapr::caps::Cap;
 use crate::spapr::smp::SmpSettings;
@@ -45,6 +46,8 @@ pub(super) struct PyNode {
 #[derive(FromPyObject)]
 pub struct PyConfig {
     pub(super) accel: String,
+    pub(super) icount: bool,
+    pub(super) seed: u64,
     machine: String,
     cpu: Option<String>,
     smp: PySmp,
@@ -129,7 +132,7 @@ impl From<PyConfig> for Settings {
 #[pyfunction]
 #[allow(clippy::type_complexity, reason = "read once, by the facade")]
 pub fn resolve(py: Python<'_>, config: PyConfig) -> PyResult<(Bound<'_, PyDict>, Vec<(String, String, String)>)> {
-    let accel = config.accel.clone();
+    let accel = Way::of(&config)?.name;
     let settings = Settings::from(config);
     // An accelerator that is not here is for whoever makes the machine to refuse; the settings can be settled all the same.
     let spec = match settle(&accel, &settings) {

@@ -14,7 +14,7 @@ use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
 use pyo3::types::PyDict;
 
-use crate::python::accel::options;
+use crate::python::accel::Way;
 use crate::python::accel::settle;
 use crate::python::config::PyConfig;
 use crate::python::cpu::Cpu;
@@ -37,7 +37,6 @@ use crate::state::bulk::Compression;
 use crate::state::file::Durability;
 use crate::units::CpuIndex;
 use crate::vm::CheckpointOptions;
-use crate::vm::Options;
 use crate::vm::Status;
 use crate::vm::StopReason;
 
@@ -77,12 +76,11 @@ impl Vm {
     #[new]
     fn new(py: Python<'_>, config: PyConfig) -> PyResult<Vm> {
         journal::install();
-        let name = config.accel.clone();
+        let wishes = Way::of(&config)?;
         let settings = Settings::from(config);
         let vm = py.detach(|| {
-            let (name, options) = options(&name)?;
-            let (accel, spec) = settle(name, &settings)?;
-            crate::vm::Vm::new(spec, Options { accel, ..options })
+            let (options, spec) = wishes.settle(&settings)?;
+            crate::vm::Vm::new(spec, options)
         })?;
         Ok(Vm(Held::new(vm)))
     }
@@ -91,12 +89,11 @@ impl Vm {
     #[staticmethod]
     fn incoming(py: Python<'_>, config: PyConfig) -> PyResult<Vm> {
         journal::install();
-        let name = config.accel.clone();
+        let wishes = Way::of(&config)?;
         let settings = Settings::from(config);
         let vm = py.detach(|| {
-            let (name, options) = options(&name)?;
-            let (accel, spec) = settle(name, &settings)?;
-            crate::vm::Vm::incoming(spec, Options { accel, ..options })
+            let (options, spec) = wishes.settle(&settings)?;
+            crate::vm::Vm::incoming(spec, options)
         })?;
         Ok(Vm(Held::new(vm)))
     }
@@ -122,6 +119,17 @@ impl Vm {
                 Some(count) => vm.resume_for(count),
             })
         })
+    }
+
+    /// The same, until the guest says something too.
+    fn resume_until_output(&self, py: Python<'_>, instructions: Option<u64>) -> PyResult<()> {
+        py.detach(|| self.0.unwatched("run", |vm| vm.resume_until_output(instructions)))
+    }
+
+    /// BLAKE3 of what the guest did so far.
+    fn run_digest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let vm = self.0.vm("run_digest")?;
+        Ok(PyBytes::new(py, &py.detach(|| vm.run_digest())?))
     }
 
     /// Stops all vCPUs.
@@ -160,6 +168,7 @@ impl Vm {
             StopReason::None => ("none", String::new()),
             StopReason::User => ("user", String::new()),
             StopReason::Budget => ("instructions", String::new()),
+            StopReason::Output => ("output", String::new()),
             StopReason::Breakpoint(cpu) => ("breakpoint", format!("cpu {cpu}")),
             StopReason::Guest(text) => ("guest", text),
             StopReason::Internal(text) => ("internal-error", text),

@@ -26,6 +26,9 @@ use crate::mmu::hpt;
 use crate::mmu::hpt::Hpt;
 use crate::mmu::partition::Partition;
 use crate::mmu::partition::Translation;
+use crate::random;
+use crate::random::Seeded;
+use crate::random::Source;
 use crate::signal;
 use crate::signal::Signals;
 use crate::spapr::devtree;
@@ -69,8 +72,6 @@ use crate::vio::nvram::Nvram;
 use crate::vio::vty::Vty;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,7 +201,7 @@ pub struct Machine {
     /// Unknown hypercalls that were logged.
     pub(in crate::spapr) unknown_hcalls: BTreeSet<u64>,
     bus: Bus<xive::Region>,
-    random: File,
+    random: Source,
 }
 
 fn intc_config(spec: &MachineSpec) -> IntcConfig {
@@ -279,8 +280,7 @@ impl Machine {
             bus.map("XIVE sources", xive::ESB_BASE, xive::ESB_BYTES, Widths::ALL, xive::Region::Esb)?;
             bus.map("XIVE thread contexts", xive::TIMA_BASE, xive::TIMA_BYTES, Widths::ALL, xive::Region::Tima)?;
         }
-        let source = "/dev/urandom";
-        let random = File::open(source).map_err(|e| Error::Host { doing: format!("open {source}"), source: e })?;
+        let random = Source::host().map_err(|e| Error::Host { doing: format!("open {}", random::HOST), source: e })?;
         let mut machine = Machine {
             nvram: Nvram::new(vec![0; spec.nvram_bytes as usize])?,
             connectors: connectors(&spec),
@@ -427,12 +427,29 @@ impl Machine {
         cells
     }
 
-    /// Random bytes from the host.
+    /// Random bytes, from the host unless a sequence was chosen.
     ///
     /// # Errors
     /// The host has none.
     pub fn random_bytes(&mut self, to: &mut [u8]) -> Result<()> {
-        self.random.read_exact(to).map_err(|e| Error::Host { doing: "read /dev/urandom".into(), source: e })
+        self.random.fill(to).map_err(|e| Error::Host { doing: format!("read {}", random::HOST), source: e })
+    }
+
+    /// Has randomness come from `sequence` from now on, what the guest's firmware has of it too.
+    ///
+    /// # Errors
+    /// None: a sequence has always more.
+    pub fn seed(&mut self, sequence: Seeded) -> Result<()> {
+        self.random = Source::Seeded(sequence);
+        let mut seed = [0; 32];
+        self.random_bytes(&mut seed)?;
+        self.negotiated.rng_seed = seed;
+        Ok(())
+    }
+
+    /// The same, for a machine whose guest has begun: its firmware's part stays.
+    pub fn go_on_from(&mut self, sequence: Seeded) {
+        self.random = Source::Seeded(sequence);
     }
 
     /// A load by a vCPU from outside RAM.

@@ -91,6 +91,8 @@ pub enum StopReason {
     Budget,
     /// This vCPU reached a breakpoint.
     Breakpoint(u32),
+    /// The guest said something, and somebody listened.
+    Output,
     /// The guest's doing, with its words if it gave any.
     Guest(String),
     /// A fault of this monitor, with a description.
@@ -429,11 +431,16 @@ pub(super) enum Service {
 }
 
 impl Shared {
+    pub(super) fn resume(&self, budget: Option<u64>) -> Result<()> {
+        self.turns.ignore();
+        self.let_run(budget)
+    }
+
     fn kick(&self) {
         self.signals.iter().for_each(|s| s.raise(signal::KICK));
     }
 
-    pub(super) fn resume(&self, budget: Option<u64>) -> Result<()> {
+    pub(super) fn let_run(&self, budget: Option<u64>) -> Result<()> {
         if budget.is_some() {
             self.needs_counting("count instructions", "leave max_instructions out")?;
         }

@@ -40,6 +40,8 @@ use std::sync::atomic::Ordering;
 pub(super) enum Next {
     Go,
     Park,
+    /// It goes on, but others may come first.
+    Yield,
 }
 
 /// A change of a vCPU, on its way to it.
@@ -192,7 +194,7 @@ impl Shared {
             }
             Outcome::Yield => {
                 slot.vcpu.complete(reply(H::Success, Values::default()));
-                std::thread::yield_now();
+                return Next::Yield;
             }
             Outcome::OnVcpus { who, change, status } => {
                 slot.vcpu.complete(reply(status, Values::default()));

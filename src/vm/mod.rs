@@ -15,6 +15,7 @@ mod migrate;
 mod run;
 pub mod saved;
 mod snapshot;
+mod turns;
 
 pub use checkpoint::CheckpointOptions;
 pub use checkpoint::Checkpointed;
@@ -43,6 +44,7 @@ use crate::fdt::Tree;
 use crate::isa::cpu_model;
 use crate::memory::GuestMemory;
 use crate::mmu::partition::Partition;
+use crate::random::Seeded;
 use crate::signal;
 use crate::signal::Signals;
 use crate::spapr::boot::ImageStore;
@@ -68,11 +70,14 @@ pub struct Options {
     pub irqchip: Irqchip,
     /// How the guest is entered.
     pub firmware: Firmware,
+    /// Everything is repeatable: time is counted, the vCPUs take turns, and random numbers come from this seed. `None`: vCPUs run beside each other, in the
+    /// host's time.
+    pub icount: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { accel: AccelKind::software(), fp: Fp::default(), irqchip: Irqchip::default(), firmware: Firmware::Both }
+        Options { accel: AccelKind::software(), fp: Fp::default(), irqchip: Irqchip::default(), firmware: Firmware::Both, icount: None }
     }
 }
 
@@ -128,6 +133,7 @@ struct Shared {
     /// Accesses that no device answered.
     strays: AtomicU32,
     throttle: migrate::Throttle,
+    turns: turns::Turns,
 }
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,6 +184,23 @@ impl Vm {
     /// As for [`Vm::resume`].
     pub fn resume_for(&self, instructions: u64) -> Result<()> {
         self.shared.resume(Some(instructions))
+    }
+
+    /// As [`Vm::resume`] or [`Vm::resume_for`], but pauses again after the instruction with which the guest says something on a terminal. With counted time alone.
+    ///
+    /// # Errors
+    /// As for [`Vm::resume`], and time is not counted.
+    pub fn resume_until_output(&self, instructions: Option<u64>) -> Result<()> {
+        self.shared.resume_until_output(instructions)
+    }
+
+    /// A digest of what the guest did so far: every exit, with the registers and the time then. Equal for two runs exactly if they were the same up to here, on
+    /// whichever accelerator.
+    ///
+    /// # Errors
+    /// The machine runs, or time is not counted.
+    pub fn run_digest(&self) -> Result<[u8; 32]> {
+        self.shared.run_digest()
     }
 
     /// Stops all vCPUs and waits until none is in guest code. Does nothing when they are stopped.
@@ -348,13 +371,13 @@ pub use exits::HcallRecord;
 
 impl Shared {
     /// A machine over `memory`, its vCPUs with all registers zero, without threads.
-    fn build(spec: MachineSpec, options: Options, images: Arc<ImageStore>, memory: Arc<GuestMemory>) -> Result<Arc<Shared>> {
+    fn build(mut spec: MachineSpec, options: Options, images: Arc<ImageStore>, memory: Arc<GuestMemory>) -> Result<Arc<Shared>> {
         let partition = Arc::new(Partition::new(memory.clone()));
         let kvm = match options.accel {
             AccelKind::Interp | AccelKind::Tcg => None,
             AccelKind::Kvm => Some(kvm::create(&spec, &memory, &partition, options.irqchip)?),
         };
-        let clock = Arc::new(VirtualClock::default());
+        let clock = Arc::new(turns::clock(&options, &mut spec)?);
         let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
         let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();
         let others = Arc::new(ids.iter().copied().zip(signals.iter().cloned()).collect::<Vec<_>>());
@@ -382,13 +405,17 @@ impl Shared {
         if let Some(kvm) = kvm.filter(|_| options.irqchip == Irqchip::Kernel) {
             machine.intc.set_host(Arc::new(kvm::Irqs(kvm)))?;
         }
+        if let Some(seed) = options.icount {
+            machine.seed(Seeded::new(seed, 0))?;
+        }
         let shared = Shared {
             slots,
             changes: ids.iter().map(|_| Mutex::default()).collect(),
-            control: Control::new(ids.len()),
+            control: Control::new(if options.icount.is_some() { 1 } else { ids.len() }),
             log: exits::HcallLog::default(),
             strays: AtomicU32::new(0),
             throttle: migrate::Throttle::default(),
+            turns: turns::Turns::new(&signals, &options),
             machine: Mutex::new(machine),
             spec,
             options,
@@ -399,6 +426,7 @@ impl Shared {
             images,
             consoles,
         };
+        shared.seed_vcpus(Duration::ZERO);
         Ok(Arc::new(shared))
     }
 

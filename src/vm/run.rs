@@ -43,7 +43,9 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
         shared.control.thread_starts();
         let s = shared.clone();
         let builder = std::thread::Builder::new().name(format!("vcpu {k}")).stack_size(STACK_BYTES);
-        builder.spawn(move || guarded(&s, |s| s.vcpu_thread(CpuIndex(k as u32)))).map_err(|e| {
+        let counted = shared.options.icount.is_some();
+        let run = move |s: &Shared| if counted { s.turns_thread() } else { s.vcpu_thread(CpuIndex(k as u32)) };
+        builder.spawn(move || guarded(&s, run)).map_err(|e| {
             // It counts as active, and will never park.
             shared.control.thread_dies();
             host(e)
@@ -116,8 +118,21 @@ impl Shared {
             };
             let used = if exit == Exit::Budget { u64::MAX } else { slot.vcpu.instructions() - before };
             self.return_budget(budget, used);
-            if exit == Exit::Kicked || (exit != Exit::Budget && self.handle(cpu, &mut slot, exit) == Next::Park) {
-                return;
+            let next = match exit {
+                Exit::Kicked => Next::Park,
+                Exit::Budget => Next::Go,
+                exit @ (Exit::Hcall { .. }
+                | Exit::HcallFromProblemState
+                | Exit::MmioRead { .. }
+                | Exit::MmioWrite { .. }
+                | Exit::SystemReset
+                | Exit::Halted
+                | Exit::Breakpoint) => self.handle(cpu, &mut slot, exit),
+            };
+            match next {
+                Next::Go => {}
+                Next::Yield => std::thread::yield_now(),
+                Next::Park => return,
             }
         }
     }
@@ -160,7 +175,7 @@ impl Shared {
     }
 
     /// Ends a halt whose condition is met.
-    fn wake(&self, cpu: CpuIndex, slot: &mut crate::vm::Slot) {
+    pub(super) fn wake(&self, cpu: CpuIndex, slot: &mut crate::vm::Slot) {
         let signals = &self.signals[cpu.0 as usize];
         let pending = signals.pending();
         let awake = match slot.halt {
@@ -182,12 +197,15 @@ impl Shared {
     /// Resets, and timers.
     fn service_thread(&self) {
         loop {
-            let deadline = lock(&self.machine).next_deadline();
+            // Counted time passes with the guest's turns, and whatever has a time is done between them.
+            let counted = self.clock.is_counted();
+            let deadline = if counted { None } else { lock(&self.machine).next_deadline() };
             let now = self.clock.now();
             let timeout = deadline.map(|d| d.saturating_sub(now).max(Duration::from_millis(1)));
             match self.control.wait_for_service(timeout) {
                 None => return,
                 Some(Service::Reset) => self.finish_reset(),
+                Some(Service::Timer) if counted => {}
                 Some(Service::Timer) => self.tick(),
             }
         }

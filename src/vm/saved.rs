@@ -109,7 +109,7 @@ impl SavedRun {
         let status = if status == Status::Running { Status::Paused } else { status };
         let text = match reason {
             StopReason::Guest(text) | StopReason::Internal(text) => text,
-            StopReason::None | StopReason::User | StopReason::Budget | StopReason::Breakpoint(_) => String::new(),
+            StopReason::None | StopReason::User | StopReason::Budget | StopReason::Breakpoint(_) | StopReason::Output => String::new(),
         };
         SavedRun { status: status.name().into(), text }
     }
@@ -376,6 +376,7 @@ impl Shared {
             self.signals[k].raise(signals);
         }
         self.partition.invalidate(None);
+        self.seed_at(Duration::from_nanos(clock.virtual_ns));
         Ok(status)
     }
 

@@ -14,6 +14,7 @@ mod embedded;
 mod fdt;
 mod fuzz_smoke;
 mod hcall;
+mod icount;
 mod insn;
 mod kvm_abi;
 mod migrate;

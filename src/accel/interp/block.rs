@@ -230,6 +230,10 @@ fn decode_run(c: &Core, page: Ra, slot: usize) -> Box<[Op]> {
     let mut k = slot;
     while k < SLOTS && ops.len() < BLOCK_MAX {
         let d = decode_at(c, page, k);
+        if c.counted && tells_time(&d) && !ops.is_empty() {
+            // Between two blocks it is known how many instructions were executed.
+            break;
+        }
         ops.push(d.op);
         k += d.op.insn.len() as usize / 4;
         if d.ends {
@@ -237,6 +241,12 @@ fn decode_run(c: &Core, page: Ra, slot: usize) -> Box<[Op]> {
         }
     }
     ops.into_boxed_slice()
+}
+
+/// Whether the instruction may look at the time: whatever accesses a special purpose register, but for the frequent ones.
+pub(in crate::accel) fn tells_time(d: &Decoded) -> bool {
+    let n = d.op.insn.spr() as usize;
+    d.row.is_some_and(|r| matches!(r.name, "mfspr" | "mtspr" | "mftb")) && !matches!(n, spr::LR | spr::CTR | spr::XER)
 }
 
 /// The function that carries out `insn` in the present mode, and whether it ends the block.

@@ -24,6 +24,7 @@ use crate::mmu;
 use crate::mmu::partition::Partition;
 use crate::mmu::partition::Scope;
 use crate::mmu::partition::Seen;
+use crate::random::Seeded;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
 use crate::units::VcpuId;
@@ -32,6 +33,11 @@ use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
+
+/// The time of so many instructions.
+fn counted(instructions: u64) -> Duration {
+    Duration::from_nanos(instructions.saturating_mul(clock::INSTRUCTION.as_nanos() as u64))
+}
 
 /// One interpreting vCPU.
 pub struct Core {
@@ -61,8 +67,14 @@ pub struct Core {
     /// What other threads tell this vCPU.
     pub signals: Arc<Signals>,
     clock: Arc<VirtualClock>,
-    /// Host instant and virtual time of the clock's last start.
-    origin: Option<(Instant, Duration)>,
+    /// Where time comes from while guest code runs.
+    origin: Option<Origin>,
+    /// Time is counted.
+    pub(in crate::accel) counted: bool,
+    /// With counted time: when so many instructions are executed the decrementer is due.
+    pub(in crate::accel) due_at: u64,
+    /// Where random numbers come from; `None`: from the host.
+    pub random: Option<Seeded>,
     /// Instructions executed.
     pub(in crate::accel) instructions: u64,
     /// Signals that matter with MSR\[EE\] as it is.
@@ -77,6 +89,14 @@ pub struct Core {
     pub(in crate::accel) words: Words,
     /// Signals of the other vCPUs with their ids, for doorbells and broadcasts; shared by the machine.
     pub others: Arc<Vec<(VcpuId, Arc<Signals>)>>,
+}
+
+/// Where time comes from while guest code runs.
+enum Origin {
+    /// The host: an instant, and virtual time then.
+    Host(Instant, Duration),
+    /// Instructions: virtual time when the first number of them was executed.
+    Counted(u64, Duration),
 }
 
 /// [`Words::branch`]: none since CFAR was brought up to date.
@@ -94,6 +114,10 @@ pub(in crate::accel) struct Words {
     pub(in crate::accel) fuel: i64,
     /// Fuel taken away by [`Core::look_soon`]: not executed.
     pub(in crate::accel) cut: i64,
+    /// The fuel that translated code was given; 0 while none runs.
+    pub(in crate::accel) given: i64,
+    /// Instructions of the present block after the present one, which are taken off the fuel already; right while an interpreter function is called.
+    pub(in crate::accel) refund: i64,
     /// Effective address of the page being executed.
     pub(in crate::accel) page: u64,
     /// The last branch taken, for CFAR: offset in its page, or [`NO_BRANCH`]; with [`FAR_BRANCH`] in the page of `branch_page`, else in `page`.
@@ -165,6 +189,7 @@ impl Core {
     /// A vCPU with all registers zero.
     pub fn new(p: Parts) -> Core {
         let seen = p.partition.join(p.signals.clone());
+        let counted = p.clock.is_counted();
         let mut core = Core {
             state: CpuState::default(),
             model: p.model,
@@ -181,6 +206,9 @@ impl Core {
             signals: p.signals,
             clock: p.clock,
             origin: None,
+            counted,
+            due_at: u64::MAX,
+            random: None,
             instructions: 0,
             poll_mask: 0,
             slice: 0,
@@ -261,9 +289,37 @@ impl Core {
     /// Virtual time.
     pub fn now(&self) -> Duration {
         match self.origin {
-            Some((host, then)) => then + host.elapsed(),
+            Some(Origin::Host(host, then)) => then + host.elapsed(),
+            Some(Origin::Counted(from, then)) => then + counted(self.executed() - from),
             None => self.clock.now(),
         }
+    }
+
+    /// Instructions executed before the present one.
+    fn executed(&self) -> u64 {
+        let w = &self.words;
+        // In translated code all of the present block are taken off the fuel.
+        let inside = if w.given == 0 { 0 } else { w.given - w.fuel - w.cut - w.refund - 1 };
+        self.instructions.wrapping_add_signed(inside)
+    }
+
+    /// Looks at the decrementer: whether it is due, and with counted time when it will be.
+    pub(in crate::accel) fn look_at_decrementer(&mut self) -> bool {
+        let now = self.now();
+        let ticks = timebase::ticks_until_decrementer(&self.state, now);
+        if self.counted {
+            let wait = clock::duration(clock::ticks(now).saturating_add(ticks)).saturating_sub(now);
+            let instructions = wait.as_nanos().div_ceil(clock::INSTRUCTION.as_nanos());
+            let instructions = u64::try_from(instructions).unwrap_or(u64::MAX);
+            self.due_at = if ticks == 0 { u64::MAX } else { self.instructions.saturating_add(instructions.max(1)) };
+        }
+        ticks == 0
+    }
+
+    /// How many instructions may be executed before the decrementer is due.
+    #[inline(always)]
+    pub(in crate::accel) fn until_due(&self) -> u64 {
+        self.due_at.saturating_sub(self.instructions).max(1)
     }
 
     /// The timebase (ISA II, TB).
@@ -273,7 +329,11 @@ impl Core {
 
     /// Entering guest code: takes the clock's origin, so that reading time needs no lock.
     pub(in crate::accel) fn attach_clock(&mut self) {
-        self.origin = self.clock.origin();
+        self.origin = if self.counted {
+            Some(Origin::Counted(self.instructions, self.clock.now()))
+        } else {
+            self.clock.origin().map(|(host, then)| Origin::Host(host, then))
+        };
     }
 
     /// The virtual time of the machine, in timebase ticks without the guest's offset.
@@ -283,6 +343,9 @@ impl Core {
 
     /// Leaving guest code: the clock may be stopped and started again before the next run.
     pub(in crate::accel) fn detach_clock(&mut self) {
+        if self.counted {
+            self.clock.set(self.now());
+        }
         self.origin = None;
     }
 

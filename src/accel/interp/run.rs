@@ -14,6 +14,7 @@ use crate::cpu::timebase;
 use crate::error::Result;
 use crate::isa::regs::Msr;
 use crate::isa::vectors::Vector;
+use crate::random::Seeded;
 use crate::signal;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
@@ -99,7 +100,7 @@ impl Interp {
         c.renumber();
         if c.slice <= 0 {
             c.slice = slice;
-            let due = timebase::ticks_until_decrementer(c, c.now()) == 0;
+            let due = c.look_at_decrementer();
             c.local = if due { c.local | DECREMENTER } else { c.local & !DECREMENTER };
         }
         let pending = (c.signals.pending() | c.local) & c.poll_mask;
@@ -193,8 +194,8 @@ impl Interp {
                 return Exit::Breakpoint;
             }
             first = false;
-            let (before, from) = (c.msr, c.nip);
-            let stretch = if singly { self.block(1) } else { engine.stretch(self, left) };
+            let (before, from, limit) = (c.msr, c.nip, left.min(c.until_due()));
+            let stretch = if singly { self.block(1) } else { engine.stretch(self, limit) };
             let (n, trap) = match stretch {
                 Ok(n) => (n, None),
                 Err((n, trap)) => (n, Some(trap)),
@@ -203,6 +204,9 @@ impl Interp {
             left = left.saturating_sub(if trap.is_some() { n.max(1) } else { n });
             self.core.instructions += n;
             self.core.slice -= n as i64 + 1;
+            if self.core.instructions >= self.core.due_at {
+                self.core.slice = 0;
+            }
             let exit = trap.and_then(|t| self.settle(t));
             if repeating && exit.is_none() {
                 self.core.mmio.done.clear();
@@ -287,6 +291,10 @@ impl Vcpu for Interp {
 
     fn timebase(&self) -> u64 {
         self.core.timebase()
+    }
+
+    fn seed(&mut self, sequence: Seeded) {
+        self.core.random = Some(sequence);
     }
 
     fn set_breakpoints(&mut self, at: &[u64]) {

@@ -128,6 +128,7 @@ pub unsafe extern "C" fn step(core: *mut Core, position: u32, run: usize, insn: 
             fp::settle(core, mxcsr());
             clear_flags();
         }
+        core.words.refund = i64::from((position & !FLOATS) >> 12);
         core.cia = core.words.page + u64::from(position & 0xfff);
         core.nip = core.cia.wrapping_add(insn.len());
         let done = run(core, insn);

@@ -46,6 +46,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::isa::regs::Msr;
 use crate::isa::vectors::Vector;
+use crate::random::Seeded;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
 use crate::units::VcpuId;
@@ -181,14 +182,23 @@ impl Engine for Translator {
     const SLICE: i64 = 16 << 10;
 
     fn stretch(&mut self, cpu: &mut Interp, limit: u64) -> std::result::Result<u64, (u64, Trap)> {
-        let c = &mut cpu.core;
-        if !c.msr.has(Msr::SF) {
+        if !cpu.core.msr.has(Msr::SF) {
             return cpu.block(limit);
         }
+        let fuel = cpu.core.slice.min(i64::try_from(limit).unwrap_or(i64::MAX));
+        let done = self.burn(cpu, fuel);
+        cpu.core.words.given = 0;
+        done
+    }
+}
+
+impl Translator {
+    /// Runs translated code for `fuel` instructions at most, whole blocks alone.
+    fn burn(&mut self, cpu: &mut Interp, fuel: i64) -> std::result::Result<u64, (u64, Trap)> {
+        let c = &mut cpu.core;
         self.cache.follow(c);
         let mut block = self.cache.find(c, &mut self.counts).map_err(|t| (0, t))?;
-        let fuel = c.slice.min(i64::try_from(limit).unwrap_or(i64::MAX));
-        (c.words.fuel, c.words.cut) = (fuel, 0);
+        (c.words.fuel, c.words.cut, c.words.given) = (fuel, 0, fuel);
         loop {
             let c = &mut cpu.core;
             self.cache.follow_flags(c);
@@ -197,7 +207,11 @@ impl Engine for Translator {
             self.counts.entries += 1;
             let done = (fuel - c.words.fuel - c.words.cut) as u64;
             let found = match why {
-                exec::FUEL if done == 0 && c.words.cut == 0 && fuel < c.slice => return cpu.block(limit),
+                exec::FUEL if done == 0 && c.words.cut == 0 && fuel < c.slice => {
+                    // Not enough for one block.
+                    c.words.given = 0;
+                    return cpu.block(fuel as u64);
+                }
                 exec::FUEL => {
                     c.slice = if fuel < c.slice { c.slice } else { 0 };
                     return Ok(done);
@@ -299,6 +313,10 @@ impl Vcpu for Tcg {
         .into();
         list.extend(self.steps());
         list
+    }
+
+    fn seed(&mut self, sequence: Seeded) {
+        self.interp.seed(sequence);
     }
 
     fn set_breakpoints(&mut self, at: &[u64]) {

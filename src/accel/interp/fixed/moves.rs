@@ -7,8 +7,7 @@ use crate::cpu::state::Cr;
 use crate::cpu::state::GT;
 use crate::cpu::state::LT;
 use crate::isa::Insn;
-use std::fs::File;
-use std::io::Read;
+use crate::random::Source;
 
 /// The functions of this subject.
 #[rustfmt::skip] // One instruction per line.
@@ -77,7 +76,13 @@ fn setb(c: &mut Core, i: Insn) -> Step {
 /// darn: RT ← a random number of 32 bits (L = 0) or 64 (L = 1, 2); all ones says that there is none.
 fn darn(c: &mut Core, i: Insn) -> Step {
     let mut bytes = [0; 8];
-    let got = File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
+    let got = match &mut c.random {
+        Some(sequence) => {
+            bytes = sequence.next().to_ne_bytes();
+            Ok(())
+        }
+        None => Source::host().and_then(|mut host| host.fill(&mut bytes)),
+    };
     let random = u64::from_ne_bytes(bytes);
     c.gpr[i.rt()] = match (got, i.field(14, 15)) {
         (Ok(()), 0) => random & 0xffff_ffff,
