@@ -10,6 +10,7 @@ use crate::accel::kvm::ioctl;
 use crate::accel::kvm::ioctl::Kernel;
 use crate::accel::kvm::irqchip::LEVEL_SENSITIVE;
 use crate::accel::kvm::probe::Type;
+use crate::accel::kvm::sys;
 use crate::dev::irq::HostIrqs;
 use crate::dev::irq::Level;
 use crate::dev::irq::SourceKind;
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::memory::GuestMemory;
 use crate::mmu::partition::Partition;
+use crate::spapr::caps::Cap;
 use crate::spapr::cpus::CPUS;
 use crate::spapr::host::HostProfile;
 use crate::spapr::host::probe::Facts;
@@ -89,6 +91,15 @@ pub(super) fn create_in(
         ));
     }
     set_mode(&vm, spec)?;
+    for (cap, number, name) in SWITCHED {
+        if spec.caps.on(cap) {
+            vm.switch_on(number).map_err(|errno| {
+                let said = std::io::Error::from_raw_os_error(errno);
+                let problem = format!("KVM_ENABLE_CAP of {name} failed: {said}");
+                Error::config(format!("caps[\"{}\"]", cap.name()), problem, format!("use caps={{\"{}\": \"off\"}}", cap.name()))
+            })?;
+        }
+    }
     vm.set_memory(memory)?;
     match irqchip {
         Irqchip::Monitor => {}
@@ -119,6 +130,13 @@ fn make_irqchip(vm: &KvmVm, spec: &MachineSpec) -> Result<()> {
     }
     Ok(())
 }
+
+/// Capabilities that the kernel has and gives to a guest only when told so (`Documentation/virt/kvm/api.rst`).
+const SWITCHED: [(Cap, u32, &str); 3] = [
+    (Cap::NestedHv, sys::CAP_PPC_NESTED_HV, "KVM_CAP_PPC_NESTED_HV"),
+    (Cap::RptInvalidate, sys::CAP_PPC_RPT_INVALIDATE, "KVM_CAP_PPC_RPT_INVALIDATE"),
+    (Cap::Dawr1, sys::CAP_PPC_DAWR1, "KVM_CAP_PPC_DAWR1"),
+];
 
 /// RTAS calls of XICS: whoever keeps the controller answers them.
 const XICS_CALLS: [&str; 4] = ["ibm,set-xive", "ibm,get-xive", "ibm,int-off", "ibm,int-on"];
@@ -167,4 +185,65 @@ fn set_mode(vm: &KvmVm, spec: &MachineSpec) -> Result<()> {
         false => format!("{message}; Available VSMT modes: {}.", modes.join(" ")),
     };
     Err(Error::config("vsmt", problem, format!("use vsmt={own}, or another of the modes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Irqchip;
+    use super::create_in;
+    use crate::accel::kvm::script::Is;
+    use crate::accel::kvm::script::POWER8;
+    use crate::accel::kvm::script::POWER9;
+    use crate::accel::kvm::script::Script;
+    use crate::memory::GuestMemory;
+    use crate::mmu::partition::Partition;
+    use crate::spapr::smp::SmpSettings;
+    use crate::spapr::spec::Settings;
+    use crate::spapr::spec::check;
+    use std::sync::Arc;
+
+    /// A machine's half in the kernel, with so many cores and threads: the mode that it is in afterwards, or the refusal.
+    fn mode(is: Is, host: &str, smp: [u32; 2], vsmt: i64) -> Result<u32, String> {
+        let settings = Settings {
+            machine: "pseries-2.12".into(),
+            host: Some(host.into()),
+            smp: SmpSettings { cores: Some(smp[0]), threads: Some(smp[1]), ..SmpSettings::default() },
+            vsmt: Some(vsmt),
+            // PR does not have it.
+            caps: vec![("ail-mode-3".into(), "off".into())],
+            ..Settings::default()
+        };
+        let spec = check(&settings).map_err(|e| e.to_string())?;
+        let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
+        let partition = Partition::new(memory.clone());
+        let kernel = Arc::new(Script::new(is));
+        let made = create_in(kernel.clone(), &spec, &memory, &partition, Irqchip::Monitor);
+        let mode = made.map(|_| kernel.smt()).map_err(|e| e.to_string());
+        drop(partition);
+        assert_eq!(kernel.open_descriptors(), 0);
+        mode
+    }
+
+    #[test]
+    fn every_branch_of_the_mode_is_taken() {
+        let four = Is { smt: 4, possible: 7, ..POWER8 };
+        let old = Is { possible: 0, ..POWER8 };
+        let pr = Is { hv: false, smt: 0, possible: 1, ..POWER8 };
+        assert_eq!(mode(POWER8, "kvm-hv/power8", [1, 2], 8), Ok(8), "not asked for");
+        assert_eq!(mode(POWER9, "kvm-hv/power9", [1, 2], 8), Ok(8), "set");
+        assert_eq!(mode(four, "kvm-hv/power8-subcores-2", [1, 2], 8), Ok(4), "refused, and lived with");
+        assert_eq!(mode(old, "kvm-hv/power8-old-kernel", [1, 2], 8), Ok(8), "an old kernel's own");
+        assert_eq!(mode(pr, "kvm-pr", [2, 1], 8), Ok(0), "of PR nothing is expected");
+        // Another host was asked about than this one is.
+        let refused = mode(four, "kvm-hv/power8", [1, 8], 8).unwrap_err();
+        assert!(refused.contains("mode to 8 (errno -22); Available VSMT modes: 4 2 1.; use vsmt=4"), "{refused}");
+        let refused = mode(old, "kvm-hv/power8", [1, 2], 4).unwrap_err();
+        assert!(refused.contains("mode to 4 (errno -22); This KVM seems to be too old"), "{refused}");
+    }
+
+    #[test]
+    fn a_processor_that_the_host_does_not_lend_is_refused() {
+        let refused = mode(POWER9, "kvm-hv/power8", [1, 1], 8).unwrap_err();
+        assert!(refused.starts_with("cpu: ") && refused.contains("KVM-HV lends guests its own processor"), "{refused}");
+    }
 }

@@ -88,6 +88,14 @@ impl KvmVm {
         self.enable(&self.fd, sys::CAP_PPC_SMT, [u64::from(mode), 0, 0, 0])
     }
 
+    /// Gives the guest a capability that the kernel has, and gives only when told so. To be called before there is a vCPU.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn switch_on(&self, cap: u32) -> std::result::Result<(), Errno> {
+        self.enable(&self.fd, cap, [1, 0, 0, 0])
+    }
+
     pub(super) fn enable(&self, fd: &OwnedFd, cap: u32, args: [u64; 4]) -> std::result::Result<(), Errno> {
         let mut enable = sys::EnableCap { cap, flags: 0, args, pad: [0; 8] };
         self.kernel.call(fd.as_fd(), &sys::ENABLE_CAP, Arg::Bytes(bytes(&mut enable))).map(drop)

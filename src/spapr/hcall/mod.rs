@@ -28,6 +28,7 @@ pub use status::H;
 pub use table::TABLE;
 
 use crate::isa::regs::Msr;
+use crate::spapr::caps::Cap;
 use crate::spapr::machine::Machine;
 use crate::spapr::machine::MachineEvent;
 use crate::spapr::options::ResizeHpt;
@@ -229,7 +230,9 @@ const HYPERTAS: [&str; 17] = [
 /// The strings of `ibm,hypertas-functions` (PAPR, /rtas).
 pub fn hypertas(spec: &MachineSpec) -> Vec<&'static str> {
     let resize = spec.resize_hpt != ResizeHpt::Disabled;
-    HYPERTAS.into_iter().filter(|&set| resize || set != "hcall-hpt-resize").collect()
+    let ours = HYPERTAS.into_iter().filter(|&set| resize || set != "hcall-hpt-resize");
+    // A kernel's alone: emulators refuse the capability.
+    ours.chain(spec.caps.on(Cap::RptInvalidate).then_some("hcall-rpt-invalidate")).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import spapr
-from conftest import GUEST, GUEST_LE, Host, machine
+from conftest import CAPS, GUEST, GUEST_LE, Host, machine
 
 
 def ready(vm: spapr.Machine) -> None:
@@ -141,3 +141,31 @@ def test_auto_picks_kvm_and_says_so(host: Host, caplog: pytest.LogCaptureFixture
         ready(vm)
         off(vm)
     assert 'accel="auto" is kvm here' in caplog.text
+
+
+def test_each_hypercall_is_answered_where_it_should_be(host: Host) -> None:
+    """The kernel sleeps and wakes vCPUs by itself; terminals, RTAS and interrupts come to spapr."""
+    with machine(ic_mode="xics", smp="2,cores=2", vsmt=host.smt) as vm:
+        ready(vm)
+        with vm.trace() as trace:
+            ask(vm, f"ipi {host.smt}")
+            ask(vm, "wait 50")
+            counts = trace.counts()
+        assert counts["H_PUT_TERM_CHAR"] > 0 and counts["H_IPI"] > 0
+        assert not {"H_CEDE", "H_PROD", "H_CONFER", "H_REGISTER_VPA", "H_ENTER"} & counts.keys(), counts
+        off(vm)
+
+
+def test_capabilities_that_are_given_when_told_are_given(host: Host) -> None:
+    """The kernel's own: nested guests, H_RPT_INVALIDATE and the second watchpoint have to be switched on before there is a vCPU."""
+    facts = spapr.probe_host().facts
+    assert facts is not None
+    levels = dict(facts["caps"])
+    for name in ("nested-hv", "rpt-invalidate", "dawr1"):
+        if levels[name] == "on" and host.radix:
+            with machine(caps=CAPS | {name: "on"}) as vm:
+                ready(vm)
+                off(vm)
+        else:
+            with pytest.raises(spapr.ConfigError, match=name):
+                machine(caps=CAPS | {name: "on"})

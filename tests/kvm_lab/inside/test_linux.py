@@ -5,13 +5,15 @@ The kernel is one that knows both translations and both interrupt controllers; w
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import re
+from collections.abc import Mapping
 
 import pytest
 
 import spapr
-from conftest import Host, exits, machine
+from conftest import CAPS, Host, exits, machine
 
 FOLDER = pathlib.Path("/lab/linux")
 BAD = r"Kernel panic.*|Oops: .*|BUG: .*|rcu: INFO: .*stall.*"
@@ -34,30 +36,66 @@ def wanted(host: Host, mmu: str, ic_mode: str) -> None:
         pytest.skip("a POWER8 has no XIVE")
 
 
-@pytest.mark.parametrize(("mmu", "cpus", "ic_mode"), [("radix", 1, "xive"), ("radix", 2, "xics"), ("hash", 1, "xics"), ("hash", 2, "xive"), ("hash", 2, "xics")])
-def test_linux_comes_to_a_prompt(host: Host, mmu: str, cpus: int, ic_mode: str) -> None:
-    wanted(host, mmu, ic_mode)
-    if (mmu, cpus, ic_mode) == ("hash", 2, "xics") and not host.strict:
-        pytest.skip("with XIVE here")
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """How a guest runs."""
+
+    mmu: str
+    cpus: int
+    ic_mode: str
+    accel: str = "kvm"
+    append: str = ""
+    caps: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    strict: bool | None = None
+    """Only on hosts before POWER9, or only on later ones."""
+
+
+KINDS = {
+    "radix-1-xive": Kind("radix", 1, "xive"),
+    "radix-2-xics": Kind("radix", 2, "xics"),
+    "radix-2-xics-in-kernel": Kind("radix", 2, "xics", accel="kvm,kernel-irqchip=on"),
+    # The guest invalidates translations by H_RPT_INVALIDATE, which the kernel answers, instead of by its own tlbie.
+    "radix-1-by-hypercall": Kind("radix", 1, "xive", append="radix_hcall_invalidate=on", caps={"rpt-invalidate": "on"}),
+    "hash-2-xive": Kind("hash", 2, "xive"),
+    "hash-1-xics-in-kernel": Kind("hash", 1, "xics", accel="kvm,kernel-irqchip=on", strict=True),
+    "hash-2-xics": Kind("hash", 2, "xics", strict=True),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_linux_comes_to_a_prompt(host: Host, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    kind = KINDS[name]
+    if kind.strict not in (None, host.strict):
+        pytest.skip("the same on another kind of host")
+    wanted(host, kind.mmu, kind.ic_mode)
     vsmt = host.smt if host.strict else 8
-    append = "console=hvc0 quiet panic=-1 rdinit=/init" + (" disable_radix" if mmu == "hash" and host.radix else "")
+    append = f"console=hvc0 quiet panic=-1 rdinit=/init {kind.append}" + (" disable_radix" if kind.mmu == "hash" and host.radix else "")
     before = exits()
     with machine(
-        kernel=str(FOLDER / "vmlinux"), initrd=str(FOLDER / "initrd"), append=append, memory="512M", smp=f"{cpus},cores={cpus}", vsmt=vsmt, ic_mode=ic_mode
+        accel=kind.accel,
+        caps=CAPS | kind.caps,
+        kernel=str(FOLDER / "vmlinux"),
+        initrd=str(FOLDER / "initrd"),
+        append=append,
+        memory="512M",
+        smp=f"{kind.cpus},cores={kind.cpus}",
+        vsmt=vsmt,
+        ic_mode=kind.ic_mode,
     ) as vm:
         vm.start()
         vm.console.expect(r"\n# ", fail_on=BAD, timeout=300)
         assert exits() > before
         about = shell(vm, "cat /proc/cpuinfo")
-        assert len(re.findall(r"^processor", about, re.MULTILINE)) == cpus
-        assert re.search(rf"MMU\s*: {mmu.capitalize()}", about), about
+        assert len(re.findall(r"^processor", about, re.MULTILINE)) == kind.cpus
+        assert re.search(rf"MMU\s*: {kind.mmu.capitalize()}", about), about
         assert "pSeries" in about
-        assert ("XIVE" if ic_mode == "xive" else "XICS") in shell(vm, "cat /proc/interrupts")
+        assert kind.ic_mode.upper() in shell(vm, "cat /proc/interrupts")
         servers = shell(vm, "for c in /proc/device-tree/cpus/PowerPC*; do hexdump -v -e '4/1 \"%02x\" \" \"' $c/ibm,ppc-interrupt-server#s; echo; done")
-        assert [int(word, 16) for word in re.findall(r"\b[0-9a-f]{8}\b", servers)] == [vsmt * core for core in range(cpus)]
+        assert [int(word, 16) for word in re.findall(r"\b[0-9a-f]{8}\b", servers)] == [vsmt * core for core in range(kind.cpus)]
         # The other cpu goes and comes: stop-self, start-cpu, and interrupts to it.
-        if cpus > 1:
+        if kind.cpus > 1:
             assert "now 1" in shell(vm, "echo 0 >/sys/devices/system/cpu/cpu1/online; echo now $(nproc)")
             assert "now 2" in shell(vm, "echo 1 >/sys/devices/system/cpu/cpu1/online; echo now $(nproc)")
         vm.console.sendline("poweroff -f")
         assert vm.wait(timeout=120) == "shutdown"
+    assert "hypercall 0x448" not in caplog.text

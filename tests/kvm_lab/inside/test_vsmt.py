@@ -70,3 +70,18 @@ def test_a_mode_that_no_kernel_grants_is_refused_with_the_modes(host: Host) -> N
         machine(smp="16,threads=16", vsmt=16)
     modes = " ".join(str(m) for m in (8, 4, 2, 1) if host.possible & m)
     assert f"Failed to set KVM's VSMT mode to 16 (errno -22); Available VSMT modes: {modes}." in str(refused.value)
+
+
+def test_more_threads_than_the_kernel_grants_are_refused(host: Host, raw: RawVm) -> None:
+    if host.possible & 8:
+        pytest.skip("this host grants 8")
+    assert raw.set_smt(8) == errno.EINVAL
+    modes = " ".join(str(m) for m in (8, 4, 2, 1) if host.possible & m)
+    said = f"Failed to set KVM's VSMT mode to 8 (errno -22); Available VSMT modes: {modes}."
+    with pytest.raises(spapr.ConfigError) as predicted:
+        machine(smp="8,threads=8", vsmt=8)
+    assert said in str(predicted.value)
+    # A host that grants it is asked for, which this one is not: then the kernel itself refuses.
+    with pytest.raises(spapr.ConfigError) as refused:
+        machine(smp="8,threads=8", vsmt=8, host="kvm-hv/power8")
+    assert said in str(refused.value)
