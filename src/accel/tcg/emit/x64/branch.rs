@@ -4,6 +4,7 @@
 //! address is the one pushed last is a return of the host, which its processor predicts; any other goes by the jump cache and leaves the stack as it is. When translated code is
 //! left the stack is cut back to where it was entered. So nothing on it outlives a change of code or context, and it is never deeper than the fuel of one slice.
 
+use super::BRANCH;
 use super::CTR;
 use super::Cold;
 use super::Emitter;
@@ -31,6 +32,11 @@ fn target(e: &Emitter<'_>, i: Insn, displacement: u64) -> Option<i64> {
 /// Whether a conditional branch ends its block: it goes back, as loops do, or its target is nowhere near.
 pub fn ends(slot: u16, i: Insn) -> bool {
     always(i.bo()) || i.lk() != 0 || i.aa() != 0 || (i.bd() as i64) <= 0 || !(0..1024).contains(&(i64::from(slot) + (i.bd() as i64 >> 2)))
+}
+
+/// Whether a branch at word `slot` goes to `start`, in a loop that may stay inside its block.
+pub fn closes(start: u16, slot: u16, i: Insn) -> bool {
+    !always(i.bo()) && i.lk() == 0 && i.aa() == 0 && i64::from(slot) + (i.bd() as i64 >> 2) == i64::from(start)
 }
 
 /// Branch always.
@@ -136,7 +142,14 @@ fn bc(e: &mut Emitter<'_>, i: Insn) -> Form {
     let not = e.a.new_dynamic_label();
     if e.block[index].1.ends {
         e.unless(i, not);
-        e.go(to, Some(index));
+        match e.head {
+            // A loop's way back; its registers stay where they are.
+            Some(head) => {
+                let from = i32::from(e.block[index].0) * 4;
+                dynasm!(e.a ; mov DWORD [rbp + BRANCH], from ; jmp =>head);
+            }
+            None => e.go(to, Some(index)),
+        }
         dynasm!(e.a ; =>not);
         let next = e.next_word();
         e.go(next, None);

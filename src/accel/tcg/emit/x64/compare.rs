@@ -2,7 +2,6 @@
 
 use super::Emitter;
 use super::Form;
-use super::HOST;
 use super::Order;
 use super::RAX;
 use super::RCX;
@@ -37,7 +36,7 @@ fn immediate(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
     match (i.l(), b) {
         (0, _) => {
             let near = gpr_at(i.ra());
-            match HOST[i.ra()] {
+            match e.host[i.ra()] {
                 Some(a) if b == 0 => dynasm!(e.a ; test Rd(a), Rd(a)),
                 Some(a) => dynasm!(e.a ; cmp Rd(a), b),
                 None => dynasm!(e.a ; cmp DWORD [BYTE rbp + near], b),

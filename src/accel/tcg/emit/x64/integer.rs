@@ -4,7 +4,6 @@
 
 use super::Emitter;
 use super::Form;
-use super::HOST;
 use super::PAGE;
 use super::RAX;
 use super::RCX;
@@ -85,7 +84,7 @@ fn add(e: &mut Emitter<'_>, i: Insn) -> Form {
         add_in_place(e, i.rt(), other);
     } else {
         let d = e.dst(i.rt(), RAX);
-        match (HOST[i.ra()], HOST[i.rb()]) {
+        match (e.host[i.ra()], e.host[i.rb()]) {
             (Some(a), Some(b)) => dynasm!(e.a ; lea Rq(d), [Rq(a) + Rq(b)]),
             _ => {
                 e.get(i.ra(), d);
@@ -100,7 +99,7 @@ fn add(e: &mut Emitter<'_>, i: Insn) -> Form {
 
 /// GPR `n` ← GPR `n` + GPR `other`.
 fn add_in_place(e: &mut Emitter<'_>, n: usize, other: usize) {
-    match HOST[n] {
+    match e.host[n] {
         Some(own) => e.alu(Alu::Add, own, other),
         None => {
             let other = e.src(other, RAX);
@@ -115,7 +114,7 @@ fn subf(e: &mut Emitter<'_>, i: Insn) -> Form {
         return Form::Step;
     }
     if i.rt() == i.rb() {
-        match HOST[i.rt()] {
+        match e.host[i.rt()] {
             Some(own) => e.alu(Alu::Sub, own, i.ra()),
             None => {
                 let a = e.src(i.ra(), RAX);
@@ -156,7 +155,7 @@ fn mulld(e: &mut Emitter<'_>, i: Insn) -> Form {
     if i.oe() != 0 {
         return Form::Step;
     }
-    match HOST[i.rt()] {
+    match e.host[i.rt()] {
         Some(own) if i.rt() == i.ra() => e.multiply(own, i.rb()),
         Some(own) if i.rt() == i.rb() => e.multiply(own, i.ra()),
         _ => {
@@ -326,7 +325,7 @@ fn with_constant(e: &mut Emitter<'_>, i: Insn, f: Alu, n: u64) -> Form {
         e.put(i.ra(), RAX);
         return Form::Done;
     };
-    let own = HOST[i.ra()];
+    let own = e.host[i.ra()];
     if i.ra() == i.rt() || own.is_some() {
         if let Some(own) = own {
             e.move_to(own, i.rt());
@@ -352,7 +351,7 @@ fn logic(e: &mut Emitter<'_>, i: Insn, f: Alu, after: After) -> Form {
     } else if i.ra() == i.rt() || i.ra() == i.rb() {
         // All three commute.
         let other = if i.ra() == i.rt() { i.rb() } else { i.rt() };
-        if HOST[i.ra()].is_some() {
+        if e.host[i.ra()].is_some() {
             e.alu(f, d, other);
         } else if after == After::Nothing {
             let other = e.src(other, RAX);

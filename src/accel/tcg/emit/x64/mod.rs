@@ -29,6 +29,7 @@ mod float;
 mod float_memory;
 mod integer;
 mod lanes;
+mod loops;
 mod memory;
 mod moves;
 mod operands;
@@ -229,6 +230,14 @@ pub struct Emitter<'a> {
     /// Which CR field the host's flags still show, and how.
     shown: Option<(usize, Order)>,
     fallback: Option<DynamicLabel>,
+    /// The host register of each guest register, if it has one in this block.
+    host: [Option<u8>; 32],
+    /// How often each guest register was used.
+    uses: [u32; 32],
+    /// Where `host` is not [`HOST`].
+    exchanges: Vec<loops::Exchange>,
+    /// The start of the block, if it is a loop with exchanges.
+    head: Option<DynamicLabel>,
 }
 
 /// One block's code.
@@ -256,6 +265,33 @@ pub struct Place {
 
 /// Emits `block`.
 pub fn emit(c: &Core, stubs: &Stubs, place: Place, block: &[(u16, Decoded)]) -> Code {
+    let (mut e, mut steps) = emit_with(c, stubs, place, block, Vec::new());
+    if e.is_loop() && steps == 0 {
+        let exchanges = loops::choose(&e.uses);
+        if !exchanges.is_empty() {
+            (e, steps) = emit_with(c, stubs, place, block, exchanges);
+        }
+    }
+    let mut bytes = e.a.finalize().expect("labels are bound and near");
+    for l in &e.links {
+        let distance = l.stub.wrapping_sub(l.at + 4);
+        bytes[l.at as usize..][..4].copy_from_slice(&distance.to_le_bytes());
+    }
+    for (end, to) in &e.distances {
+        let distance = to.wrapping_sub(place.base + end) as u32;
+        bytes[end - 4..*end].copy_from_slice(&distance.to_le_bytes());
+    }
+    Code { bytes, links: e.links, site: e.site, steps }
+}
+
+/// Emits `block` with these exchanges; how many of its instructions have no template.
+fn emit_with<'a>(
+    c: &'a Core,
+    stubs: &'a Stubs,
+    place: Place,
+    block: &'a [(u16, Decoded)],
+    exchanges: Vec<loops::Exchange>,
+) -> (Emitter<'a>, u32) {
     let Place { base, first_link, site } = place;
     let mut e = Emitter {
         a: VecAssembler::new_with_capacity(base, 128 * block.len() + 128, 0, 0, 64, 0, 64),
@@ -273,24 +309,26 @@ pub fn emit(c: &Core, stubs: &Stubs, place: Place, block: &[(u16, Decoded)]) -> 
         distances: Vec::with_capacity(32),
         shown: None,
         fallback: None,
+        host: HOST,
+        uses: [0; 32],
+        exchanges: Vec::new(),
+        head: None,
     };
+    e.exchange(exchanges);
     let steps = e.whole(first_link);
-    let mut bytes = e.a.finalize().expect("labels are bound and near");
-    for l in &e.links {
-        let distance = l.stub.wrapping_sub(l.at + 4);
-        bytes[l.at as usize..][..4].copy_from_slice(&distance.to_le_bytes());
-    }
-    for (end, to) in &e.distances {
-        let distance = to.wrapping_sub(base + end) as u32;
-        bytes[end - 4..*end].copy_from_slice(&distance.to_le_bytes());
-    }
-    Code { bytes, links: e.links, site: e.site, steps }
+    (e, steps)
 }
 
 impl Emitter<'_> {
     fn whole(&mut self, first_link: usize) -> u32 {
         let n = self.block.len() as i32;
         let dry = self.a.new_dynamic_label();
+        self.take_over();
+        if !self.exchanges.is_empty() {
+            let head = self.a.new_dynamic_label();
+            dynasm!(self.a ; =>head);
+            self.head = Some(head);
+        }
         dynasm!(self.a ; sub r15, n ; js =>dry);
         let mut steps = 0;
         let mut open = true;
@@ -322,7 +360,9 @@ impl Emitter<'_> {
         }
         self.rest(first_link);
         let offset = i32::from(self.block[0].0) * 4;
-        dynasm!(self.a ; =>dry ; add r15, n ; mov ecx, offset ; jmp extern self.stubs.fuel);
+        dynasm!(self.a ; =>dry ; add r15, n);
+        self.hand_back();
+        dynasm!(self.a ; mov ecx, offset ; jmp extern self.stubs.fuel);
         steps
     }
 
@@ -382,16 +422,21 @@ impl Emitter<'_> {
         let floats = if d.row.is_none_or(|r| r.facility != Facility::None) { exec::FLOATS } else { 0 };
         let position = (exec::position(u32::from(*slot) * 4, self.refund()) | floats) as i32;
         let run = d.op.run as *const () as usize as i64;
+        let (prefixed, image) = (d.op.insn.is_prefixed(), d.op.insn.0);
+        self.hand_back();
         dynasm!(self.a ; mov eax, position ; mov rdx, QWORD run);
-        if d.op.insn.is_prefixed() {
-            let image = d.op.insn.0 as i64;
+        if prefixed {
+            let image = image as i64;
             dynasm!(self.a ; mov rcx, QWORD image);
         } else {
-            let image = d.op.insn.0 as i32;
+            let image = image as i32;
             dynasm!(self.a ; mov ecx, image);
         }
         match then {
-            Then::GoOn => dynasm!(self.a ; call extern self.stubs.step),
+            Then::GoOn => {
+                dynasm!(self.a ; call extern self.stubs.step);
+                self.take_over();
+            }
             Then::Look => dynasm!(self.a ; jmp extern self.stubs.step_and_look),
         }
     }
@@ -403,6 +448,7 @@ impl Emitter<'_> {
 
     /// As [`Emitter::go`]; a call comes back behind it.
     fn leave_for(&mut self, target: i64, branch: Option<usize>, leave: Leave) {
+        self.hand_back();
         let number = self.links.len();
         let ask = self.a.new_dynamic_label();
         let from = branch.map(|index| i32::from(self.block[index].0) * 4);

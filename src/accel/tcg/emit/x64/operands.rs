@@ -1,7 +1,6 @@
 //! Guest registers as operands: in host registers, or in the vCPU and used from there, as the host can with most instructions.
 
 use super::Emitter;
-use super::HOST;
 use dynasmrt::DynasmApi;
 use dynasmrt::dynasm;
 
@@ -23,9 +22,15 @@ pub fn gpr_at(n: usize) -> i8 {
 }
 
 impl Emitter<'_> {
+    /// The host register that GPR `n` lives in, if it does. Counts the use.
+    fn place(&mut self, n: usize) -> Option<u8> {
+        self.uses[n] += 1;
+        self.host[n]
+    }
+
     /// A host register that holds GPR `n`: its own, or `scratch`, into which it is loaded. Not to be changed unless it is `scratch`.
     pub fn src(&mut self, n: usize, scratch: u8) -> u8 {
-        HOST[n].unwrap_or_else(|| {
+        self.place(n).unwrap_or_else(|| {
             self.load_gpr(scratch, n);
             scratch
         })
@@ -33,7 +38,7 @@ impl Emitter<'_> {
 
     /// Loads GPR `n` into `host`, which may then be changed.
     pub fn get(&mut self, n: usize, host: u8) {
-        match HOST[n] {
+        match self.place(n) {
             Some(own) => dynasm!(self.a ; mov Rq(host), Rq(own)),
             None => self.load_gpr(host, n),
         }
@@ -42,7 +47,7 @@ impl Emitter<'_> {
     /// Loads the low word of GPR `n` into `host`, zero-extended.
     pub fn get_word(&mut self, n: usize, host: u8) {
         let near = gpr_at(n);
-        match HOST[n] {
+        match self.place(n) {
             Some(own) => dynasm!(self.a ; mov Rd(host), Rd(own)),
             None => dynasm!(self.a ; mov Rd(host), [BYTE rbp + near]),
         }
@@ -51,20 +56,20 @@ impl Emitter<'_> {
     /// Loads the low word of GPR `n` into `host`, sign-extended.
     pub fn get_signed_word(&mut self, n: usize, host: u8) {
         let near = gpr_at(n);
-        match HOST[n] {
+        match self.place(n) {
             Some(own) => dynasm!(self.a ; movsxd Rq(host), Rd(own)),
             None => dynasm!(self.a ; movsxd Rq(host), DWORD [BYTE rbp + near]),
         }
     }
 
     /// The host register to compute GPR `n` in: its own, or `scratch`. [`Emitter::put`] must follow. Sources must have been used before it is written.
-    pub fn dst(&self, n: usize, scratch: u8) -> u8 {
-        HOST[n].unwrap_or(scratch)
+    pub fn dst(&mut self, n: usize, scratch: u8) -> u8 {
+        self.place(n).unwrap_or(scratch)
     }
 
     /// GPR `n` ← `host`.
     pub fn put(&mut self, n: usize, host: u8) {
-        match HOST[n] {
+        match self.place(n) {
             Some(own) if own == host => {}
             Some(own) => dynasm!(self.a ; mov Rq(own), Rq(host)),
             None => {
@@ -93,7 +98,7 @@ impl Emitter<'_> {
     /// `host` ← `host` f GPR `n`. The flags are the host's.
     pub fn alu(&mut self, f: Alu, host: u8, n: usize) {
         let near = gpr_at(n);
-        match (f, HOST[n]) {
+        match (f, self.place(n)) {
             (Alu::Add, Some(own)) => dynasm!(self.a ; add Rq(host), Rq(own)),
             (Alu::Sub, Some(own)) => dynasm!(self.a ; sub Rq(host), Rq(own)),
             (Alu::And, Some(own)) => dynasm!(self.a ; and Rq(host), Rq(own)),
@@ -112,7 +117,7 @@ impl Emitter<'_> {
     /// GPR `n` ← GPR `n` f `host`. The flags are the host's.
     pub fn alu_in_place(&mut self, f: Alu, n: usize, host: u8) {
         let near = gpr_at(n);
-        match (f, HOST[n]) {
+        match (f, self.place(n)) {
             (Alu::Add, Some(own)) => dynasm!(self.a ; add Rq(own), Rq(host)),
             (Alu::Sub, Some(own)) => dynasm!(self.a ; sub Rq(own), Rq(host)),
             (Alu::And, Some(own)) => dynasm!(self.a ; and Rq(own), Rq(host)),
@@ -131,7 +136,7 @@ impl Emitter<'_> {
     /// GPR `n` ← GPR `n` f `constant`. The flags are the host's.
     pub fn alu_constant(&mut self, f: Alu, n: usize, constant: i32) {
         let near = gpr_at(n);
-        match (f, HOST[n]) {
+        match (f, self.place(n)) {
             (Alu::Add, Some(own)) => dynasm!(self.a ; add Rq(own), constant),
             (Alu::Sub, Some(own)) => dynasm!(self.a ; sub Rq(own), constant),
             (Alu::And, Some(own)) => dynasm!(self.a ; and Rq(own), constant),
@@ -150,7 +155,7 @@ impl Emitter<'_> {
     /// `host` ← `host` * GPR `n`.
     pub fn multiply(&mut self, host: u8, n: usize) {
         let near = gpr_at(n);
-        match HOST[n] {
+        match self.place(n) {
             Some(own) => dynasm!(self.a ; imul Rq(host), Rq(own)),
             None => dynasm!(self.a ; imul Rq(host), [BYTE rbp + near]),
         }
@@ -159,7 +164,7 @@ impl Emitter<'_> {
     /// `host` ← the low word of GPR `n` rotated left, zero-extended. The flags stay.
     pub fn rotate_word(&mut self, host: u8, n: usize, left: u32) {
         let (near, right) = (gpr_at(n), (32 - left as i8) & 31);
-        match HOST[n] {
+        match self.place(n) {
             _ if right == 0 => self.get_word(n, host),
             Some(own) => dynasm!(self.a ; rorx Rd(host), Rd(own), right),
             None => dynasm!(self.a ; rorx Rd(host), [BYTE rbp + near], right),
@@ -169,7 +174,7 @@ impl Emitter<'_> {
     /// `host` ← GPR `n` rotated left. The flags stay.
     pub fn rotate(&mut self, host: u8, n: usize, left: u32) {
         let (near, right) = (gpr_at(n), (64 - left as i8) & 63);
-        match HOST[n] {
+        match self.place(n) {
             _ if right == 0 => self.move_to(host, n),
             Some(own) => dynasm!(self.a ; rorx Rq(host), Rq(own), right),
             None => dynasm!(self.a ; rorx Rq(host), [BYTE rbp + near], right),
@@ -178,7 +183,7 @@ impl Emitter<'_> {
 
     /// `host` ← GPR `n`, unless it is there.
     pub fn move_to(&mut self, host: u8, n: usize) {
-        if HOST[n] != Some(host) {
+        if self.place(n) != Some(host) {
             self.get(n, host);
         }
     }
@@ -186,7 +191,7 @@ impl Emitter<'_> {
     /// The flags ← GPR `n` compared with zero, as a doubleword.
     pub fn test(&mut self, n: usize) {
         let near = gpr_at(n);
-        match HOST[n] {
+        match self.place(n) {
             Some(own) => dynasm!(self.a ; test Rq(own), Rq(own)),
             None => dynasm!(self.a ; cmp QWORD [BYTE rbp + near], 0),
         }

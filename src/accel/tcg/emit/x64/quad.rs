@@ -272,7 +272,7 @@ fn splat(e: &mut Emitter<'_>, i: Insn, bytes: u32) -> Form {
 fn mtvsrd(e: &mut Emitter<'_>, i: Insn) -> Form {
     let at = Emitter::at_vsr(i.xt());
     let s = e.src(i.ra(), RAX);
-    dynasm!(e.a ; mov [rbp + at], Rq(s) ; mov QWORD [rbp + at + 8], 0);
+    dynasm!(e.a ; movq xmm0, Rq(s) ; movdqa [rbp + at], xmm0);
     Form::Done
 }
 
@@ -280,12 +280,12 @@ fn mtvsrd(e: &mut Emitter<'_>, i: Insn) -> Form {
 fn mtvsrdd(e: &mut Emitter<'_>, i: Insn) -> Form {
     let at = Emitter::at_vsr(i.xt());
     if i.ra() == 0 {
-        dynasm!(e.a ; mov QWORD [rbp + at], 0);
+        dynasm!(e.a ; pxor xmm0, xmm0);
     } else {
         let s = e.src(i.ra(), RAX);
-        dynasm!(e.a ; mov [rbp + at], Rq(s));
+        dynasm!(e.a ; movq xmm0, Rq(s));
     }
     let s = e.src(i.rb(), RAX);
-    dynasm!(e.a ; mov [rbp + at + 8], Rq(s));
+    dynasm!(e.a ; pinsrq xmm0, Rq(s), 1 ; movdqa [rbp + at], xmm0);
     Form::Done
 }
