@@ -18,8 +18,37 @@ use std::sync::atomic::Ordering;
 pub enum Scope {
     /// All.
     All,
-    /// Those made while this PID was in PIDR. (A kernel's own, of PID 0, are cached under every PID: they need [`Scope::All`].)
+    /// Those made while this PID was in PIDR; of PID 0, the kernel's own, which every process uses.
     Process(u32),
+    /// Those of them, of another PID than 0, for the page of 2^`shift` bytes at effective address `ea`.
+    Page {
+        /// The PID.
+        pid: u32,
+        /// Where the page begins.
+        ea: u64,
+        /// log2 of its bytes.
+        shift: u32,
+    },
+}
+
+impl Scope {
+    /// As two words.
+    fn encode(self) -> (u64, u64) {
+        match self {
+            Scope::All => (0, 0),
+            Scope::Process(pid) => (u64::from(pid) + 1, 0),
+            Scope::Page { pid, ea, shift } => ((u64::from(pid) + 1) | (u64::from(shift) << 40), ea),
+        }
+    }
+
+    fn decode((code, ea): (u64, u64)) -> Scope {
+        let (pid, shift) = ((code as u32).wrapping_sub(1), (code >> 40) as u32);
+        match (code, shift) {
+            (0, _) => Scope::All,
+            (_, 0) => Scope::Process(pid),
+            _ => Scope::Page { pid, ea, shift },
+        }
+    }
 }
 
 /// The scopes of this many requests are remembered; a vCPU that is further behind forgets everything.
@@ -37,8 +66,8 @@ pub struct Partition {
     process_table: AtomicU64,
     /// Counts invalidations; a vCPU that has seen the current count holds no stale translation.
     generation: AtomicU64,
-    /// Scope of each of the last requests, by generation modulo the length: 0 is all, else PID + 1.
-    scopes: [AtomicU64; REMEMBERED as usize],
+    /// Scope of each of the last requests, by generation modulo the length.
+    scopes: [(AtomicU64, AtomicU64); REMEMBERED as usize],
     /// Held while a request is entered.
     requests: Mutex<()>,
     cpus: RwLock<Vec<Arc<Seen>>>,
@@ -88,7 +117,7 @@ impl Partition {
             host: OnceLock::new(),
             process_table: AtomicU64::new(0),
             generation: AtomicU64::new(1),
-            scopes: std::array::from_fn(|_| AtomicU64::new(0)),
+            scopes: std::array::from_fn(|_| (AtomicU64::new(0), AtomicU64::new(0))),
             requests: Mutex::new(()),
             cpus: RwLock::new(Vec::new()),
         }
@@ -152,11 +181,10 @@ impl Partition {
     pub fn request_invalidation(&self, scope: Scope) {
         let entry = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let next = self.generation.load(Ordering::SeqCst) + 1;
-        let code = match scope {
-            Scope::All => 0,
-            Scope::Process(pid) => u64::from(pid) + 1,
-        };
-        self.scopes[(next % REMEMBERED) as usize].store(code, Ordering::SeqCst);
+        let (code, ea) = scope.encode();
+        let place = &self.scopes[(next % REMEMBERED) as usize];
+        place.0.store(code, Ordering::SeqCst);
+        place.1.store(ea, Ordering::SeqCst);
         self.generation.store(next, Ordering::SeqCst);
         drop(entry);
         for cpu in self.cpus.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
@@ -188,16 +216,25 @@ impl Partition {
         self.invalidate(None);
     }
 
-    /// What was asked for after generation `seen`, up to `now`: PIDs, or `None` when everything is to be forgotten.
-    pub fn processes_since(&self, seen: u64, now: u64) -> Option<Vec<u32>> {
+    /// What was asked for after generation `seen`, up to `now`, each scope once; `None` when everything is to be forgotten.
+    pub fn scopes_since(&self, seen: u64, now: u64) -> Option<Vec<Scope>> {
         if now - seen >= REMEMBERED {
             return None;
         }
-        let codes: Vec<u64> = (seen + 1..=now).map(|g| self.scopes[(g % REMEMBERED) as usize].load(Ordering::SeqCst)).collect();
+        let mut scopes = Vec::new();
+        for generation in seen + 1..=now {
+            let (code, ea) = &self.scopes[(generation % REMEMBERED) as usize];
+            let scope = Scope::decode((code.load(Ordering::SeqCst), ea.load(Ordering::SeqCst)));
+            if scope == Scope::All {
+                return None;
+            }
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
         // An entry may have been written over while it was read: then more than a lap was asked for meanwhile.
         let lapped = self.generation.load(Ordering::SeqCst) - seen >= REMEMBERED;
-        let pids = codes.iter().map(|c| c.checked_sub(1).map(|pid| pid as u32)).collect::<Option<Vec<u32>>>();
-        if lapped { None } else { pids }
+        (!lapped).then_some(scopes)
     }
 
     /// The count of invalidations requested so far.
@@ -216,7 +253,7 @@ impl Seen {
         self.running.store(false, Ordering::SeqCst);
     }
     /// Whether cached translations are stale: the generation followed so far and the present one. The caller forgets what
-    /// [`Partition::processes_since`] says of the two, then calls [`Seen::caught_up`] with the second.
+    /// [`Partition::scopes_since`] says of the two, then calls [`Seen::caught_up`] with the second.
     pub fn behind(&self, partition: &Partition) -> Option<(u64, u64)> {
         let (seen, now) = (self.generation.load(Ordering::SeqCst), partition.generation());
         (seen < now).then_some((seen, now))
@@ -235,15 +272,18 @@ mod tests {
     fn scopes_are_followed_until_too_many_have_passed() {
         let p = Partition::new(Arc::new(GuestMemory::new(1 << 20).unwrap()));
         let start = p.generation();
-        p.request_invalidation(Scope::Process(7));
-        p.request_invalidation(Scope::Process(9));
-        assert_eq!(p.processes_since(start, p.generation()), Some(vec![7, 9]));
+        let page = Scope::Page { pid: u32::MAX - 1, ea: 0x1000_0000, shift: 16 };
+        p.request_invalidation(Scope::Process(0));
+        p.request_invalidation(page);
+        p.request_invalidation(Scope::Process(u32::MAX));
+        p.request_invalidation(Scope::Process(0));
+        assert_eq!(p.scopes_since(start, p.generation()), Some(vec![Scope::Process(0), page, Scope::Process(u32::MAX)]));
         p.request_invalidation(Scope::All);
-        assert_eq!(p.processes_since(start, p.generation()), None);
+        assert_eq!(p.scopes_since(start, p.generation()), None);
         let start = p.generation();
         (0..REMEMBERED - 1).for_each(|_| p.request_invalidation(Scope::Process(1)));
-        assert_eq!(p.processes_since(start, p.generation()).map(|v| v.len() as u64), Some(REMEMBERED - 1));
+        assert_eq!(p.scopes_since(start, p.generation()), Some(vec![Scope::Process(1)]));
         p.request_invalidation(Scope::Process(1));
-        assert_eq!(p.processes_since(start, p.generation()), None);
+        assert_eq!(p.scopes_since(start, p.generation()), None);
     }
 }

@@ -16,6 +16,7 @@ use crate::mmu::Holds;
 use crate::mmu::Rights;
 use crate::mmu::Translation;
 use crate::mmu::Writable;
+use crate::mmu::partition::Partition;
 use crate::units::Ea;
 use crate::units::Ra;
 
@@ -105,6 +106,30 @@ pub fn translate(cx: &Context<'_>, ea: Ea, access: Access) -> Result<Translation
             holds: if ea.0 >> 62 == 3 && leaf.pte & EAA_PRIVILEGED != 0 { Holds::Always } else { Holds::ForProcess },
         });
     }
+}
+
+/// A page table entry as far as it decides about translations: without the bits that note accesses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    pte: u64,
+    /// log2 of the page's bytes.
+    pub shift: u32,
+}
+
+impl Entry {
+    /// Where it maps `ea` to, which must lie in its page.
+    pub fn translates(&self, ea: u64) -> Ra {
+        let page = (1u64 << self.shift) - 1;
+        Ra((self.pte & RPN & !page) | (ea & page))
+    }
+}
+
+/// The entry that translates `ea` of the kernel's quadrant now, whoever may use it; notes no access.
+pub fn entry(partition: &Partition, ea: u64) -> Option<Entry> {
+    let (memory, offset) = (&*partition.memory, ea & BELOW_QUADRANT);
+    let tree = process(memory, partition.process_table(), 0).ok().filter(|t| ea >> 62 == 3 && offset >> t.size == 0)?;
+    let leaf = walk(memory, &tree, offset).ok()?;
+    Some(Entry { pte: leaf.pte & !(R | C), shift: leaf.shift })
 }
 
 /// The tree of `pid`, or DSISR bits (ISA III, process table).

@@ -16,6 +16,7 @@ mod fuzz_smoke;
 mod hcall;
 mod icount;
 mod insn;
+mod invalidation;
 mod kvm_abi;
 mod migrate;
 mod objdump;

@@ -185,15 +185,20 @@ pub(in crate::accel) fn fetch_page(c: &mut Core) -> Result<(Ra, Keep), Trap> {
     let nip = c.nip;
     c.cia = nip;
     let cx = mmu::Context { state: c, model: c.model, partition: &c.partition };
-    let (ra, holds) = match mmu::translate(&cx, Ea(nip), Access::Fetch) {
-        Ok(t) => (Ra(t.ra.0 & PAGE_MASK), t.holds),
+    let t = match mmu::translate(&cx, Ea(nip), Access::Fetch) {
+        Ok(t) => t,
         Err(fault) => return Err(c.fault(nip, Access::Fetch, fault)),
     };
+    let ra = Ra(t.ra.0 & PAGE_MASK);
     if !c.tlb.memory.contains(ra, 0x1000) {
         let nothing_there = Fault { vector: Vector::InstructionStorage, status: crate::bits::ibm(33) };
         return Err(c.fault(nip, Access::Fetch, nothing_there));
     }
-    Ok((ra, if c.tlb.keeps_fetch(holds) { Keep::Yes } else { Keep::No }))
+    if !c.tlb.keeps_fetch(t.holds) {
+        return Ok((ra, Keep::No));
+    }
+    c.tlb.note_fetch(&c.partition, nip, &t);
+    Ok((ra, Keep::Yes))
 }
 
 /// One instruction of a page, and what is to be done for it in the present mode.

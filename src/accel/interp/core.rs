@@ -83,7 +83,7 @@ pub struct Core {
     pub(in crate::accel) slice: i64,
     /// Pending work that only this vCPU knows of, in the word of the signals.
     pub(in crate::accel) local: u32,
-    /// The present instruction stored to decoded code: its block ends with it, so that the next instruction is the one that is there now.
+    /// The present instruction stored to decoded code, or made translations be forgotten: its block ends with it, so that the next instruction is the one that is there now.
     pub(in crate::accel) code_changed: bool,
     /// What translated code keeps beside the registers.
     pub(in crate::accel) words: Words,
@@ -375,14 +375,20 @@ impl Core {
         }
     }
 
-    /// Forgets this vCPU's cached translations within `scope`.
-    pub fn forget(&mut self, scope: Scope) {
+    /// Forgets this vCPU's cached translations within `scope`; whether there may have been any.
+    pub fn forget(&mut self, scope: Scope) -> bool {
         match scope {
             Scope::All => self.tlb.flush(),
-            Scope::Process(pid) => self.tlb.forget_process(pid),
+            Scope::Process(0) if self.tlb.forget_kernel(&self.partition) => {}
+            Scope::Process(0) => self.tlb.flush(),
+            Scope::Process(pid) if !self.tlb.forget_process(pid) => return false,
+            Scope::Page { ea, shift, .. } if self.tlb.forget_page(ea, shift) => {}
+            Scope::Page { pid, .. } if !self.tlb.forget_process(pid) => return false,
+            Scope::Process(_) | Scope::Page { .. } => {}
         }
         self.select();
         self.look_soon();
+        true
     }
 
     /// Begins anew with the TLB's context numbers if they run out. Between two blocks only.
@@ -396,9 +402,8 @@ impl Core {
     /// Flushes if another vCPU invalidated translations since the last look.
     pub(in crate::accel) fn catch_up(&mut self) {
         if let Some((seen, now)) = self.seen.behind(&self.partition) {
-            match self.partition.processes_since(seen, now) {
-                Some(pids) => pids.into_iter().for_each(|pid| self.forget(Scope::Process(pid))),
-                None => self.forget(Scope::All),
+            for scope in self.partition.scopes_since(seen, now).unwrap_or_else(|| vec![Scope::All]) {
+                self.forget(scope);
             }
             self.seen.caught_up(now);
         }

@@ -28,6 +28,7 @@ pub mod branch;
 pub mod core;
 pub mod dfp;
 pub mod doorbell;
+pub mod fetched;
 pub mod fixed;
 pub mod float;
 pub mod float_mem;

@@ -4,6 +4,7 @@
 //! twelve bits; a context stands for everything else that a translation depends on (relocation on or off, problem state, PID, key registers, the SLB), so that
 //! a system call or a context switch selects another number and flushes nothing.
 
+use super::fetched::Fetched;
 use crate::cpu::CpuState;
 use crate::isa::regs::Lpcr;
 use crate::isa::regs::Msr;
@@ -12,6 +13,7 @@ use crate::memory::GuestMemory;
 use crate::mmu::Holds;
 use crate::mmu::Tables;
 use crate::mmu::Translation;
+use crate::mmu::partition::Partition;
 use crate::units::Ra;
 use std::sync::Arc;
 
@@ -38,6 +40,12 @@ const SPARE: u64 = 200;
 const CONTEXT_SLOTS: usize = 256;
 /// A tag that matches no access: context numbers are never 0.
 const NO_TAG: u64 = 0;
+/// In [`Key::mode`]: addresses are translated.
+const RELOCATED: u64 = 1;
+/// In [`Key::mode`]: real mode.
+const REAL: u64 = 2;
+/// In [`Key::mode`]: the instruction side.
+const FETCH: u64 = 4;
 
 /// One cached translation.
 #[derive(Clone, Copy)]
@@ -96,6 +104,12 @@ pub struct Tlb {
     pub fetch: u64,
     /// Counts how often context numbers began anew, so that whoever keeps something by tag can tell.
     pub epoch: u64,
+    /// Counts how often pages were forgotten that entries of 64 KiB may have held.
+    pub pages_forgotten: u64,
+    /// Fetches that are kept by context number.
+    pub fetched: Fetched,
+    /// The process that was forgotten last, if nothing of a process was kept since.
+    forgotten: Option<u32>,
     slots: Box<[(Key, u64); CONTEXT_SLOTS]>,
     next: u64,
     slb_epoch: u64,
@@ -123,6 +137,9 @@ impl Tlb {
             data: 0,
             fetch: 0,
             epoch: 1,
+            pages_forgotten: 0,
+            fetched: Fetched::default(),
+            forgotten: None,
             slots: Box::new([(Key::default(), 0); CONTEXT_SLOTS]),
             next: 1,
             slb_epoch: 0,
@@ -133,6 +150,7 @@ impl Tlb {
     /// Forgets everything: no context number in use matches an entry from now on. [`Tlb::select`] must follow.
     pub fn flush(&mut self) {
         self.slots.fill((Key::default(), 0));
+        self.fetched.clear();
     }
 
     /// Whether the context numbers run out: [`Tlb::renumber`] must be called when the present block has ended.
@@ -147,16 +165,70 @@ impl Tlb {
         self.large_read.fill(EMPTY);
         self.large_write.fill(EMPTY);
         self.private.clear();
+        self.fetched.clear();
         self.slots.fill((Key::default(), 0));
         self.next = 1;
         self.epoch += 1;
     }
 
-    /// Forgets what was cached while `pid` was in PIDR: its context numbers are never given out again before they all are.
-    pub fn forget_process(&mut self, pid: u32) {
-        let of_process = |key: &Key| key.mode & 1 != 0 && key.pid == u64::from(pid);
-        self.slots.iter_mut().filter(|(key, number)| *number != 0 && of_process(key)).for_each(|slot| *slot = (Key::default(), 0));
+    /// Forgets what was cached while `pid`, not 0, was in PIDR: its context numbers are never given out again before they all are. `false`: nothing was kept of any process since the same
+    /// was asked before. [`Tlb::select`] must follow.
+    pub fn forget_process(&mut self, pid: u32) -> bool {
+        if self.forgotten == Some(pid) {
+            return false;
+        }
+        self.drop_contexts(|key| key.mode & RELOCATED != 0 && key.pid == u64::from(pid));
         self.drop_private();
+        self.forgotten = Some(pid);
+        true
+    }
+
+    /// Forgets the kernel's translations, which all processes use. `false`: some fetches may lead elsewhere now, and everything is to be forgotten. [`Tlb::select`] must follow.
+    pub fn forget_kernel(&mut self, partition: &Partition) -> bool {
+        if !self.fetched.kernel_holds(partition) {
+            return false;
+        }
+        // And what a process that has PID 0 itself had.
+        let kernels = |key: &Key| if key.mode & Msr::PR != 0 { key.pid == 0 } else { key.mode & FETCH == 0 };
+        self.drop_contexts(|key| key.mode & RELOCATED != 0 && kernels(key));
+        self.drop_private();
+        true
+    }
+
+    /// Forgets the page of 2^`shift` bytes at `ea`, outside the kernel's quadrant, in every process. `false`: code may have been fetched from there, and the process is to be forgotten.
+    pub fn forget_page(&mut self, ea: u64, shift: u32) -> bool {
+        if !self.fetched.none_in(ea, shift) {
+            return false;
+        }
+        let within = |e: &Entry| e.tag >> shift == ea >> shift;
+        let small = if shift <= LARGE_SHIFT { index(ea)..index(ea) + (1 << (shift - PAGE_SHIFT)) } else { 0..ENTRIES };
+        for at in small {
+            [&mut self.read[at], &mut self.write[at]].into_iter().filter(|e| within(e)).for_each(|e| *e = EMPTY);
+        }
+        let (start, large) = (ea >> LARGE_SHIFT, shift.max(LARGE_SHIFT));
+        let large_within = |e: &Entry| e.tag >> large == ea >> large;
+        let large = if shift <= LARGE_SHIFT { start as usize % LARGE..start as usize % LARGE + 1 } else { 0..LARGE };
+        for at in large {
+            [&mut self.large_read[at], &mut self.large_write[at]].into_iter().filter(|e| large_within(e)).for_each(|e| *e = EMPTY);
+        }
+        self.pages_forgotten += 1;
+        true
+    }
+
+    /// Context numbers of these keys are never given out again before they all are.
+    fn drop_contexts(&mut self, which: impl Fn(&Key) -> bool) {
+        self.slots.iter_mut().filter(|(key, number)| *number != 0 && which(key)).for_each(|slot| *slot = (Key::default(), 0));
+    }
+
+    /// The translation of a fetch from `ea` is about to be kept by the number of the fetch context.
+    pub fn note_fetch(&mut self, partition: &Partition, ea: u64, t: &Translation) {
+        self.forgotten = None;
+        match (self.common[1], t.holds) {
+            (true, Holds::Always) => self.fetched.note_kernel(partition, ea, t),
+            (false, Holds::ForProcess) => self.fetched.note_process(ea),
+            // Real mode, which no invalidation concerns; what is not kept.
+            (false, Holds::Always) | (true, Holds::ForProcess) => {}
+        }
     }
 
     /// Forgets what privileged state cached for the process.
@@ -202,6 +274,10 @@ impl Tlb {
     pub fn fill(&mut self, ea: u64, half: Half, delta: u64, t: &Translation) {
         let (at, tag) = (index(ea), (ea & PAGE_MASK) | self.data);
         self.small(half)[at] = Entry { tag, delta };
+        if t.holds == Holds::ForProcess {
+            self.forgotten = None;
+            self.fetched.note_shared(ea);
+        }
         if self.common[0] && t.holds == Holds::ForProcess {
             self.private.push((half, at, tag));
             if self.private.len() > PRIVATE {
@@ -237,14 +313,16 @@ impl Tlb {
         let common = tables == Tables::Radix && problem == 0;
         let hash = Lpcr(s.spr[spr::LPCR]).0 & (Lpcr::HR | Lpcr::UPRT);
         let key = |relocated: bool, side: u64, keys: u64| match (relocated, tables) {
-            (false, _) => Key { mode: side | 2, ..Key::default() },
+            (false, _) => Key { mode: side | REAL, ..Key::default() },
             (true, Tables::Radix) => {
-                Key { mode: problem | hash | side | 1, pid: if common { 0 } else { s.spr[spr::PIDR] }, ..Key::default() }
+                Key { mode: problem | hash | side | RELOCATED, pid: if common { 0 } else { s.spr[spr::PIDR] }, ..Key::default() }
             }
-            (true, Tables::Hash) => Key { mode: problem | hash | side | 1, pid: s.spr[spr::PIDR], keys, slb: self.slb_epoch, decode: 0 },
+            (true, Tables::Hash) => {
+                Key { mode: problem | hash | side | RELOCATED, pid: s.spr[spr::PIDR], keys, slb: self.slb_epoch, decode: 0 }
+            }
         };
         let data = key(s.msr.has(Msr::DR), 0, s.spr[spr::AMR]);
-        let mut fetch = key(s.msr.has(Msr::IR), 4, s.spr[spr::IAMR]);
+        let mut fetch = key(s.msr.has(Msr::IR), FETCH, s.spr[spr::IAMR]);
         fetch.decode = decode;
         self.common = [common && s.msr.has(Msr::DR), common && s.msr.has(Msr::IR)];
         let owner = [s.spr[spr::PIDR], s.spr[spr::AMR], s.spr[spr::IAMR]];

@@ -345,8 +345,8 @@ fn collect(c: &Core, page: Ra, slot: usize, longest: usize) -> Vec<(u16, Decoded
         let mut d = decode_at(c, page, k);
         match d.row.map_or("", |r| r.name) {
             "bc" => d.ends = branch::ends(k as u16, d.op.insn),
-            // It comes back by itself where it has an effect.
-            "icbi" => d.ends = false,
+            // They come back by themselves where they have an effect.
+            "icbi" | "tlbiel" => d.ends = false,
             _ => {}
         }
         let (ends, len) = (d.ends, d.op.insn.len() as usize / 4);

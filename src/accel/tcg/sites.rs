@@ -57,8 +57,8 @@ pub const fn kind(class: Class, half: Half) -> usize {
 pub struct Sites {
     /// Addresses of the filled sites of each kind, written by translated code. A site is in its list once, so they are long enough.
     lists: [Vec<u64>; KINDS],
-    /// The context that each class was last entered in.
-    contexts: [u64; 3],
+    /// The context that each class was last entered in, and how many pages had been forgotten.
+    contexts: [(u64, u64); 3],
     /// How often flags had been set when those that store were last made to forget.
     armed: u64,
 }
@@ -66,7 +66,7 @@ pub struct Sites {
 impl Sites {
     /// Nothing filled, for as many sites as `bytes` hold.
     pub fn new(bytes: usize) -> Sites {
-        Sites { lists: std::array::from_fn(|_| vec![0; bytes / SITE_BYTES]), contexts: [0; 3], armed: 0 }
+        Sites { lists: std::array::from_fn(|_| vec![0; bytes / SITE_BYTES]), contexts: [(0, 0); 3], armed: 0 }
     }
 
     /// Tells `c`, whose translated code fills sites, where the lists are. They must be as empty.
@@ -78,8 +78,10 @@ impl Sites {
     #[inline]
     pub fn follow_context(&mut self, c: &mut Core, buffer: &mut CodeBuffer) {
         let class = Class::of(c.msr);
-        if self.contexts[class as usize] != c.tlb.data {
-            self.contexts[class as usize] = c.tlb.data;
+        // Pages that are forgotten one by one are those of processes, which are in no site of privileged code.
+        let now = (c.tlb.data, if class == Class::Problem { c.tlb.pages_forgotten } else { 0 });
+        if self.contexts[class as usize] != now {
+            self.contexts[class as usize] = now;
             HALVES.into_iter().for_each(|half| self.forget(c, buffer, kind(class, half)));
         }
     }
