@@ -137,6 +137,22 @@ pub enum Reply {
     },
 }
 
+/// An area of the guest's that its hypervisor fills: its first byte and its length.
+pub type Area = (Ra, u32);
+
+/// What an accelerator that answers hypercalls by itself keeps of a vCPU besides the registers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Kept {
+    /// Virtual processor area.
+    pub vpa: Option<Ra>,
+    /// SLB shadow buffer.
+    pub slb_shadow: Option<Area>,
+    /// Dispatch trace log.
+    pub dtl: Option<Area>,
+    /// A doorbell is pending.
+    pub doorbell: bool,
+}
+
 /// One virtual CPU.
 pub trait Vcpu: Send {
     /// Dense index.
@@ -178,6 +194,34 @@ pub trait Vcpu: Send {
     }
     /// Has the guest's random numbers come from this sequence instead of the host. Does nothing where an accelerator makes none.
     fn seed(&mut self, _: Seeded) {}
+    /// Brings [`Vcpu::state`] up to date where the registers are kept elsewhere.
+    ///
+    /// # Errors
+    /// They cannot be read; what [`Vcpu::state`] gives is then not the guest's state.
+    fn fetch(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Lets what was changed take effect at once where the registers are kept elsewhere, and looks whether it did.
+    ///
+    /// # Errors
+    /// A register is not as it was set.
+    fn commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// What the accelerator keeps in the machine's place, as it is now; `None`: it keeps nothing.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn kept(&self) -> Result<Option<Kept>> {
+        Ok(None)
+    }
+    /// Sets what the accelerator keeps in the machine's place.
+    ///
+    /// # Errors
+    /// It is not accepted.
+    fn set_kept(&mut self, _: &Kept) -> Result<()> {
+        Ok(())
+    }
     /// Addresses (effective) at which [`Exit::Breakpoint`] is wanted.
     fn set_breakpoints(&mut self, at: &[u64]);
 }

@@ -22,6 +22,11 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 const PAGE: u64 = 1 << FLAG_SHIFT;
+/// Bytes that can be mapped by themselves: a page of the host's, which may be larger than ours.
+fn granule() -> u64 {
+    (rustix::param::page_size() as u64).max(PAGE)
+}
+
 /// Most pieces that one freeze adds.
 const RUNS_MAX: usize = 256;
 /// An image of more pieces is written whole at the next freeze.
@@ -199,7 +204,7 @@ fn bounded(runs: &[Range<u64>]) -> Vec<Range<u64>> {
         if fewer.len() <= RUNS_MAX {
             return fewer;
         }
-        gap = (gap * 2).max(PAGE);
+        gap = (gap * 2).max(granule());
     }
 }
 
@@ -214,7 +219,7 @@ fn data_of(file: &File, range: Range<u64>, to: &mut Vec<Range<u64>>) -> Result<(
             Err(e) => return Err(e.into()),
         };
         let end = rustix::fs::seek(file, SeekFrom::Hole(start))?;
-        let (start, end) = (start & !(PAGE - 1), end.next_multiple_of(PAGE).min(range.end));
+        let (start, end) = (start & !(granule() - 1), end.next_multiple_of(granule()).min(range.end));
         to.push(start..end);
         at = end;
     }
@@ -229,7 +234,8 @@ fn private_runs(base: *const u8, size: u64) -> Vec<Range<u64>> {
     let Ok(map) = File::open("/proc/self/pagemap") else { return everything() };
     let mut buffer = vec![0; ENTRIES * 8];
     let mut runs: Vec<Range<u64>> = Vec::new();
-    let (first, pages) = (base as u64 >> FLAG_SHIFT, size >> FLAG_SHIFT);
+    let page = granule();
+    let (first, pages) = (base as u64 / page, size / page);
     for from in (0..pages).step_by(ENTRIES) {
         let bytes = &mut buffer[..(pages - from).min(ENTRIES as u64) as usize * 8];
         if map.read_exact_at(bytes, (first + from) * 8).is_err() {
@@ -240,10 +246,10 @@ fn private_runs(base: *const u8, size: u64) -> Vec<Range<u64>> {
             if entry & PRESENT_OR_SWAPPED == 0 || entry & FILE_OR_SHARED != 0 {
                 continue;
             }
-            let at = (from + n as u64) << FLAG_SHIFT;
+            let at = (from + n as u64) * page;
             match runs.last_mut() {
-                Some(last) if last.end == at => last.end += PAGE,
-                Some(_) | None => runs.push(at..at + PAGE),
+                Some(last) if last.end == at => last.end += page,
+                Some(_) | None => runs.push(at..at + page),
             }
         }
     }

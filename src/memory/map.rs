@@ -9,6 +9,7 @@ use crate::memory::CODE;
 use crate::memory::FLAG_SHIFT;
 use crate::memory::LOG;
 use crate::memory::OutOfRam;
+use crate::memory::Outside;
 use crate::memory::PageSet;
 use crate::memory::absent::Absent;
 use crate::memory::code::CodeChanges;
@@ -20,6 +21,7 @@ use std::ops::Deref;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU16;
@@ -83,6 +85,8 @@ pub struct GuestMemory {
     changes: CodeChanges,
     dirty: DirtyLog,
     absent: Absent,
+    /// Who stores here without looking at the flags.
+    outside: OnceLock<Box<dyn Outside>>,
 }
 
 // SAFETY: `base` points to a mapping that lives as long as `self`; every access through it is atomic or a byte copy on
@@ -134,6 +138,7 @@ impl GuestMemory {
             changes: CodeChanges::default(),
             dirty: DirtyLog::new(pages),
             absent: Absent::default(),
+            outside: OnceLock::new(),
         })
     }
 
@@ -329,28 +334,45 @@ impl GuestMemory {
         code
     }
 
+    /// From now on `outside` stores here as well, and is asked for its part of the dirty log. The first one stays.
+    pub fn set_outside(&self, outside: Box<dyn Outside>) {
+        let _ = self.outside.set(outside);
+    }
+
     /// Notes in the dirty log every page that is stored to from now on.
     ///
     /// # Errors
-    /// Somebody else has the log.
+    /// Somebody else has the log, or who stores outside cannot note.
     pub fn start_log(&self) -> Result<()> {
-        if self.dirty.start(&self.flags) {
-            self.armed.fetch_add(1, Ordering::SeqCst);
-            return Ok(());
+        if !self.dirty.start(&self.flags) {
+            return Err(Error::State {
+                doing: "log dirty pages".into(),
+                problem: "they are being logged already: the machine is migrating".into(),
+                hint: "wait for that migration, or cancel it".into(),
+            });
         }
-        Err(Error::State {
-            doing: "log dirty pages".into(),
-            problem: "they are being logged already: the machine is migrating".into(),
-            hint: "wait for that migration, or cancel it".into(),
-        })
+        self.armed.fetch_add(1, Ordering::SeqCst);
+        let started = self.outside.get().map_or(Ok(()), |outside| outside.start(self));
+        if started.is_err() {
+            self.dirty.stop(&self.flags);
+        }
+        started
     }
 
     /// Takes the pages stored to since the last call, or since the start. Before they are copied, `mmu::Partition::settle` must have
     /// returned: until then a vCPU's store may be neither visible nor noted.
-    pub fn take_dirty(&self) -> PageSet {
-        let taken = self.dirty.take(&self.flags);
+    ///
+    /// # Errors
+    /// Who stores outside cannot say what it stored.
+    pub fn take_dirty(&self) -> Result<PageSet> {
+        let mut outside = PageSet::none(self.flags.len() as u64);
+        if let Some(who) = self.outside.get() {
+            who.take(self, &mut outside)?;
+        }
+        let mut dirty = self.dirty.take(&self.flags);
         self.armed.fetch_add(1, Ordering::SeqCst);
-        taken
+        dirty.union(&outside);
+        Ok(dirty)
     }
 
     /// How many pages [`GuestMemory::take_dirty`] would give now.
@@ -366,6 +388,9 @@ impl GuestMemory {
     /// Ends the log.
     pub fn stop_log(&self) {
         self.dirty.stop(&self.flags);
+        if let Some(Err(e)) = self.outside.get().map(|outside| outside.stop(self)) {
+            log::warn!(target: "spapr.memory", "the dirty log goes on where it is not wanted: {e}");
+        }
     }
 
     /// Acts on the flags of pages just stored to. Unlike a vCPU, which is waited for when pages are armed, this has the barrier between store and look itself.
@@ -560,10 +585,10 @@ mod tests {
         assert!(m.compare_exchange_u64(Ra(0x30000), 0, 1).unwrap());
         assert!(!m.compare_exchange_u64(Ra(0x31000), 5, 1).unwrap());
         assert_eq!(m.dirty_pages(), 6);
-        assert_eq!(m.take_dirty().iter().collect::<Vec<_>>(), [2, 3, 0x10, 0x11, 0x20, 0x30]);
-        assert!(m.take_dirty().is_empty());
+        assert_eq!(m.take_dirty().unwrap().iter().collect::<Vec<_>>(), [2, 3, 0x10, 0x11, 0x20, 0x30]);
+        assert!(m.take_dirty().unwrap().is_empty());
         m.write_u32(Ra(0x3000), 1).unwrap();
-        assert_eq!(m.take_dirty().iter().collect::<Vec<_>>(), [3]);
+        assert_eq!(m.take_dirty().unwrap().iter().collect::<Vec<_>>(), [3]);
         m.stop_log();
         m.write_u32(Ra(0x3000), 2).unwrap();
         assert_eq!(m.dirty_pages(), 0);
@@ -617,10 +642,10 @@ mod tests {
                 })
                 .collect();
             while writers.iter().any(|w| !w.is_finished()) {
-                take(m.take_dirty());
+                take(m.take_dirty().unwrap());
             }
         });
-        take(m.take_dirty());
+        take(m.take_dirty().unwrap());
         let bytes = |m: &GuestMemory| {
             let mut all = vec![0; (PAGES << 12) as usize];
             m.read(Ra(0), &mut all).unwrap();

@@ -13,10 +13,12 @@ mod code;
 mod dirty;
 mod image;
 mod map;
+mod outside;
 mod pages;
 
 pub use image::Image;
 pub use map::GuestMemory;
+pub use outside::Outside;
 pub use pages::PageSet;
 
 /// Page flag: some vCPU holds decoded instructions from this page.

@@ -90,6 +90,11 @@ pub trait Subject: Send + Sync {
     fn regions(&self) -> Vec<(RegionKind, Arc<GuestMemory>)>;
     /// Destination: the memory that takes such a region, and whether it may hold something already.
     fn place(&self, kind: RegionKind, bytes: u64) -> std::result::Result<(Arc<GuestMemory>, Used), String>;
+    /// Destination: whether its guest can wait for pages that follow it (post-copy).
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn can_wait(&self) -> Result<()>;
     /// Source: returns when every store is visible that did not see the dirty log armed.
     fn settle(&self);
     /// Source: stops the guest, and lets nothing but [`Subject::go_on`] or [`Subject::moved`] end that. Whether it ran.

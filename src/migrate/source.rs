@@ -241,7 +241,7 @@ impl Source<'_> {
             self.look_at_regions()?;
             self.end_round(&tally)?;
             let took = began.elapsed();
-            let dirty = self.take_dirty();
+            let dirty = self.take_dirty()?;
             let pages = tally.iter().map(|t| t.pages() - t.uniform).sum();
             let next = converge.next(pace::Sent { pages, took, dirty });
             self.report(took, self.bytes() - bytes, tally.iter().map(Tally::pages).sum(), dirty, converge.expected(dirty));
@@ -275,7 +275,7 @@ impl Source<'_> {
         self.stopped = Some(ran);
         self.handle.board().status = Status::Device;
         self.announce()?;
-        self.take_dirty();
+        self.take_dirty()?;
         self.phase(Phase::Rest);
         self.limit = Limit::new(None);
         if first == First::Guest {
@@ -460,14 +460,14 @@ impl Source<'_> {
     }
 
     /// Takes the dirty log of every region into the pages to be sent; how many they are then.
-    fn take_dirty(&mut self) -> u64 {
+    fn take_dirty(&mut self) -> Done<u64> {
         for (region, todo) in &mut self.regions {
-            todo.union(&region.memory.take_dirty());
+            todo.union(&region.memory.take_dirty()?);
         }
         self.subject.settle();
         let dirty = self.regions.iter().map(|(_, todo)| todo.len()).sum();
         self.handle.board().remaining = dirty * PAGE as u64;
-        dirty
+        Ok(dirty)
     }
 
     /// Sends the pages of this round, on all connections; what each sent.

@@ -413,6 +413,7 @@ fn receive(subject: &dyn Subject, handle: &Handle, inbox: &Inbox, wire: &mut Wir
             inbox.meet(0, &handle.stop)?;
             handle.board().dirty_sync_count += 1;
         } else if kind == Kind::Absent {
+            subject.can_wait()?;
             let find = |id| {
                 let table = inbox.regions.read().unwrap_or_else(PoisonError::into_inner);
                 table.now.iter().find(|a| a.region.id == id && a.region.kind == RegionKind::Ram).map(|a| a.region.clone())

@@ -305,7 +305,7 @@ mod tests {
         let e = Hpte { v: Hpte::VALID, r: 0x1000 };
         h.lock(0).set(0, e);
         h.bytes().start_log().unwrap();
-        let taken = || h.bytes().take_dirty().iter().collect::<Vec<_>>();
+        let taken = || h.bytes().take_dirty().unwrap().iter().collect::<Vec<_>>();
         h.lock(0x200).set(0, e);
         assert_eq!(taken(), [2]);
         assert_eq!(h.note_access(0, e, Hpte::C), Noted::Yes);

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::memory::GuestMemory;
+use crate::memory::Outside;
 use crate::mmu::hpt::Hpt;
 use crate::signal;
 use crate::signal::Signals;
@@ -12,6 +13,7 @@ use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Which cached translations are to be forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +64,8 @@ pub struct Partition {
     hpt: RwLock<Option<Arc<Hpt>>>,
     /// Whoever keeps the page tables in our place.
     host: OnceLock<Arc<dyn HostTables>>,
+    /// The hash table here is what the host's is to become: it was loaded, and not entered there yet.
+    waiting: AtomicBool,
     /// Process table as H_REGISTER_PROC_TBL leaves it: base address and size field (`prtb` doubleword of the partition table, without its flag bits).
     process_table: AtomicU64,
     /// Counts invalidations; a vCPU that has seen the current count holds no stale translation.
@@ -82,11 +86,52 @@ pub trait HostTables: Send + Sync {
     /// # Errors
     /// The host has no memory for it.
     fn new_hash_table(&self, shift: u32) -> Result<()>;
+    /// Who stores to the copy of a hash table that the machine keeps.
+    fn outside(self: Arc<Self>) -> Box<dyn Outside>;
+    /// Brings a copy of the hash table, of its size, up to date, while the guest stands still.
+    ///
+    /// # Errors
+    /// The host refuses.
+    fn fetch(&self, copy: &GuestMemory) -> Result<()>;
+    /// Enters into the guest's table, which is empty, what `copy` holds.
+    ///
+    /// # Errors
+    /// The host refuses an entry.
+    fn fill(&self, copy: &GuestMemory) -> Result<()>;
+    /// Whether the table can be given another size while the guest uses it.
+    fn can_resize(&self) -> bool;
+    /// Makes ready a table of 2^`shift` bytes, or, for 0, forgets it. How long it will still take; zero: it is ready.
+    ///
+    /// # Errors
+    /// Why there will be none.
+    fn prepare(&self, shift: u32) -> std::result::Result<Duration, Resize>;
+    /// Lets the guest use the table that was made ready, with its bolted entries.
+    ///
+    /// # Errors
+    /// Why it goes on with the old one.
+    fn commit(&self, shift: u32) -> std::result::Result<(), Resize>;
     /// Tells how the guest translates, and its process table's doubleword.
     ///
     /// # Errors
     /// The host cannot do that.
     fn configure(&self, by: Translation, process_table: u64) -> Result<()>;
+}
+
+/// Why a hash table is not resized.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resize {
+    /// There are no tables of this size.
+    Parameter,
+    /// The host has no memory.
+    NoMemory,
+    /// None of this size was asked for.
+    NothingPrepared,
+    /// It is still being made ready.
+    NotReady,
+    /// Two bolted entries want the same place.
+    Full,
+    /// For a reason that the host does not say.
+    Failed,
 }
 
 /// How a guest translates, as far as whoever walks its tables must know.
@@ -115,6 +160,7 @@ impl Partition {
             memory,
             hpt: RwLock::new(None),
             host: OnceLock::new(),
+            waiting: AtomicBool::new(false),
             process_table: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             scopes: std::array::from_fn(|_| (AtomicU64::new(0), AtomicU64::new(0))),
@@ -145,18 +191,64 @@ impl Partition {
         self.host.get()
     }
 
-    /// Gives the guest an empty hash table of 2^`shift` bytes.
+    /// Gives the guest an empty hash table of 2^`shift` bytes. Where the host keeps it, the one here is a copy.
     ///
     /// # Errors
     /// The host has no memory for it; nothing is changed.
     pub fn new_hpt(&self, shift: u32) -> Result<()> {
-        match self.host() {
-            Some(host) => host.new_hash_table(shift),
-            None => {
-                self.set_hpt(Some(Arc::new(Hpt::new(shift)?)));
-                Ok(())
-            }
+        self.adopt_hpt(Some(Arc::new(Hpt::new(shift)?)))?;
+        self.waiting.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Gives the guest a hash table whose entries are there, or come before it runs: see [`Partition::enter_hpt`].
+    ///
+    /// # Errors
+    /// The host has no memory for it; nothing is changed.
+    pub fn adopt_hpt(&self, hpt: Option<Arc<Hpt>>) -> Result<()> {
+        if let (Some(host), Some(hpt)) = (self.host(), &hpt) {
+            host.new_hash_table(hpt.shift())?;
+            hpt.bytes().set_outside(host.clone().outside());
+            self.waiting.store(true, Ordering::SeqCst);
         }
+        self.set_hpt(hpt);
+        Ok(())
+    }
+
+    /// Enters the table that was adopted into the host's, once, where the host keeps it. No vCPU may be in guest code.
+    ///
+    /// # Errors
+    /// The host refuses an entry.
+    pub fn enter_hpt(&self) -> Result<()> {
+        if let (Some(host), Some(hpt), true) = (self.host(), self.hpt(), self.waiting.load(Ordering::SeqCst)) {
+            host.fill(hpt.bytes())?;
+        }
+        self.waiting.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Makes the hash table here what the guest's is, where the host keeps it. No vCPU may be in guest code.
+    ///
+    /// # Errors
+    /// The host refuses.
+    pub fn fetch_hpt(&self) -> Result<()> {
+        self.enter_hpt()?;
+        match (self.host(), self.hpt()) {
+            (Some(host), Some(hpt)) => host.fetch(hpt.bytes()),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    /// Lets the guest use the table of 2^`shift` bytes that `host` has made ready; a copy of that one begins.
+    ///
+    /// # Errors
+    /// Why it goes on with the old one.
+    pub fn commit_hpt(&self, host: &Arc<dyn HostTables>, shift: u32) -> std::result::Result<(), Resize> {
+        let copy = Hpt::new(shift).map_err(|_| Resize::NoMemory)?;
+        host.commit(shift)?;
+        copy.bytes().set_outside(host.clone().outside());
+        self.set_hpt(Some(Arc::new(copy)));
+        Ok(())
     }
 
     /// The process table doubleword (ISA III, process table: base in bits 4:51, size in bits 59:63).

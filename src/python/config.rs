@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::python::accel::Way;
 use crate::python::accel::settle;
 use crate::spapr::caps::Cap;
+use crate::spapr::host::HOSTS;
 use crate::spapr::smp::SmpSettings;
 use crate::spapr::spec::MachineSpec;
 use crate::spapr::spec::NodeSettings;
@@ -160,7 +161,8 @@ fn settled<'py>(py: Python<'py>, spec: &MachineSpec) -> PyResult<Bound<'py, PyDi
     to.set_item("vsmt", spec.ruleset.rules().settable.then(|| spec.vsmt.stride()))?;
     to.set_item("stride", spec.vsmt.stride())?;
     to.set_item("ruleset", spec.ruleset.name())?;
-    to.set_item("host", spec.host.name)?;
+    // A host that has no name of its own is wherever the machine is made.
+    to.set_item("host", HOSTS.iter().any(|host| host.name == spec.host.name).then_some(spec.host.name))?;
     to.set_item("caps", caps)?;
     // Versions with legacy interrupt numbers do not have the option, not even for its only value.
     let ic_mode = match spec.compat.irq_numbers {

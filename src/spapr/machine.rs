@@ -4,6 +4,7 @@
 //! `rtas` and `vof`, devices in their own modules. What is shared with running vCPUs (RAM, page tables, signals, the clock) is
 //! behind `Arc`s that the machine only uses.
 
+use crate::accel::Kept;
 use crate::clock::VirtualClock;
 use crate::dev::Device;
 use crate::dev::ResetKind;
@@ -21,6 +22,7 @@ use crate::intc::Intc;
 use crate::intc::IntcConfig;
 use crate::intc::IntcMode;
 use crate::intc::xive;
+use crate::isa::regs::Lpcr;
 use crate::memory::GuestMemory;
 use crate::mmu::hpt;
 use crate::mmu::hpt::Hpt;
@@ -128,6 +130,21 @@ pub struct VcpuPlatform {
     pub slb_shadow: Option<LogArea>,
     /// Dispatch trace log.
     pub dtl: Option<LogArea>,
+}
+
+impl VcpuPlatform {
+    /// The areas, for an accelerator that fills them.
+    pub fn kept(&self) -> Kept {
+        let area = |a: &LogArea| (a.at, a.bytes);
+        let (slb_shadow, dtl) = (self.slb_shadow.as_ref().map(area), self.dtl.as_ref().map(area));
+        Kept { vpa: self.vpa, slb_shadow, dtl, doorbell: false }
+    }
+
+    /// The areas, as an accelerator that answers H_REGISTER_VPA knows them.
+    pub fn set_kept(&mut self, kept: &Kept) {
+        let area = |(at, bytes)| LogArea { at, bytes };
+        (self.vpa, self.slb_shadow, self.dtl) = (kept.vpa, kept.slb_shadow.map(area), kept.dtl.map(area));
+    }
 }
 
 /// How the guest translates addresses.
@@ -356,6 +373,19 @@ impl Machine {
     /// The host cannot do that.
     pub fn configure_host(&self, by: Translation, process_table: u64) -> Result<()> {
         self.partition.host().map_or(Ok(()), |host| host.configure(by, process_table))
+    }
+
+    /// Tells a host that keeps the page tables how a guest translates that was loaded, whose vCPUs have this `lpcr`.
+    ///
+    /// # Errors
+    /// The host cannot do that.
+    pub fn configure_loaded(&self, lpcr: u64) -> Result<()> {
+        let by = match (self.mmu, lpcr & Lpcr::GTSE != 0) {
+            (MmuMode::Hash, _) => Translation::Hash,
+            (MmuMode::Radix, true) => Translation::RadixGtse,
+            (MmuMode::Radix, false) => Translation::Radix,
+        };
+        self.configure_host(by, self.partition.process_table())
     }
 
     /// RAM that the first hash table is sized for: all there may ever be, where it cannot grow.

@@ -1,5 +1,6 @@
 //! From reset to the guest's first instruction.
 
+use crate::accel::Kept;
 use crate::clock;
 use crate::cpu::CpuState;
 use crate::dev::ResetKind;
@@ -30,6 +31,7 @@ impl Shared {
             lock(&self.changes[k]).clear();
             self.signals[k].lower(!signal::KICK);
             slot.vcpu.abandon();
+            slot.vcpu.set_kept(&Kept::default())?;
             *slot.vcpu.state_mut() = self.reset_state(cpu);
             slot.halt = Halt::Stopped;
             if k == 0 {

@@ -230,6 +230,7 @@ impl Building {
     }
 
     fn finish(self) -> Result<Vm> {
+        self.shared.partition.enter_hpt()?;
         Vm::with_threads(self.shared)
     }
 }

@@ -461,6 +461,7 @@ impl Shared {
         if i.want == Want::Run {
             return Ok(());
         }
+        self.partition.enter_hpt()?;
         *lock(&self.control.budget) = budget.map(|left| Budget { left, taken: 0 });
         self.signals.iter().for_each(|s| {
             s.lower(signal::KICK);

@@ -23,6 +23,7 @@ use crate::spapr::cpus::CPUS;
 use crate::spapr::host::HostProfile;
 use crate::spapr::host::probe::Facts;
 use crate::spapr::options::IcMode;
+use crate::spapr::options::ResizeHpt;
 use crate::spapr::rtas::services;
 use crate::spapr::spec::MachineSpec;
 use crate::units::Lisn;
@@ -160,6 +161,22 @@ impl HostIrqs for Irqs {
     fn set_level(&self, source: Lisn, level: Level) -> Result<()> {
         self.0.irq_line(source, u32::from(level == Level::High))
     }
+}
+
+/// Leaves out of `spec` what the host that keeps the page tables does not offer, as QEMU does.
+///
+/// # Errors
+/// It is required.
+pub(super) fn limit(spec: &mut MachineSpec, partition: &Partition) -> Result<()> {
+    if partition.host().is_none_or(|host| host.can_resize()) || spec.resize_hpt == ResizeHpt::Disabled {
+        return Ok(());
+    }
+    if spec.resize_hpt == ResizeHpt::Required {
+        let problem = "the host's kernel cannot resize hash tables (KVM_CAP_SPAPR_RESIZE_HPT)".to_string();
+        return Err(Error::config("resize_hpt", problem, "use resize_hpt=\"disabled\", or leave it out".to_string()));
+    }
+    spec.resize_hpt = ResizeHpt::Disabled;
+    Ok(())
 }
 
 /// Has the kernel use the machine's spacing of vcpu ids, where it is not the kernel's own.

@@ -105,7 +105,6 @@ impl Vm {
         if let Some(refusal) = self.shared.control.refusal("migrate") {
             return Err(refusal);
         }
-        self.shared.can_move()?;
         source::run(&Moving::new(&self.shared), way, options, handle)
     }
 
@@ -115,7 +114,6 @@ impl Vm {
     /// [`Error::Migration`]: the guest does not run here. [`Error::State`]: this machine was not made for that ([`Vm::incoming`]).
     pub fn receive(&self, door: &mut dyn Door, stall: Duration, handle: &Handle) -> Result<Progress> {
         let moving = Moving::new(&self.shared);
-        self.shared.can_move()?;
         self.shared.control.begin_receiving()?;
         let received = target::run(&moving, door, stall, handle);
         self.shared.control.end_receiving();
@@ -248,6 +246,17 @@ impl Subject for Moving {
         Ok((memory, Used::No))
     }
 
+    fn can_wait(&self) -> Result<()> {
+        match self.shared.options.accel {
+            AccelKind::Interp | AccelKind::Tcg => Ok(()),
+            AccelKind::Kvm => Err(Error::Accel {
+                accel: "kvm".into(),
+                problem: "the kernel runs this guest, and would not wait for pages that follow it (post-copy)".into(),
+                hint: "leave post-copy out, or use accel=\"tcg\" or accel=\"interp\" on the destination".into(),
+            }),
+        }
+    }
+
     fn settle(&self) {
         self.shared.partition.settle();
     }
@@ -300,7 +309,9 @@ impl Subject for Moving {
         }
         from.at_end()?;
         let held = self.shared.settle("take a guest over")?;
-        self.shared.load(&held, &sections, |shifts| self.tables(shifts))
+        self.shared.load(&held, &sections, |shifts| self.tables(shifts))?;
+        // Whatever the host's kernel does not take is said before the source lets go.
+        self.shared.partition.enter_hpt()
     }
 
     fn start(&self, stopped_for: Duration, ran: Ran) -> Result<()> {
@@ -325,18 +336,6 @@ impl Subject for Moving {
 }
 
 impl Shared {
-    /// Refuses where stores of the guest are not seen.
-    fn can_move(&self) -> Result<()> {
-        match self.options.accel {
-            AccelKind::Interp | AccelKind::Tcg => Ok(()),
-            AccelKind::Kvm => Err(Error::Accel {
-                accel: "kvm".into(),
-                problem: "live migration does not read the kernel's dirty log and hash table yet".into(),
-                hint: "use accel=\"tcg\" or accel=\"interp\" on both sides".into(),
-            }),
-        }
-    }
-
     /// Stops the machine for a migration's last phase, with nothing on its way.
     fn leave(&self) -> Result<Ran> {
         let ran = loop {

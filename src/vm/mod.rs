@@ -324,15 +324,16 @@ impl Vm {
     /// Translates a vCPU's effective address for a data load, without setting R or C bits that were not set.
     ///
     /// # Errors
-    /// The machine runs.
+    /// The machine runs, or the host's kernel does not tell its hash table.
     pub fn translate(&self, cpu: CpuIndex, ea: u64) -> Result<Option<u64>> {
         self.shared.stopped("translate an address", |s| {
+            s.partition.fetch_hpt()?;
             let slot = lock(&s.slots[cpu.0 as usize]);
             let model = cpu_model::by_name(s.spec.cpu.name).expect("checked when built");
             let cx = crate::mmu::Context { state: slot.vcpu.state(), model, partition: &s.partition };
             let at = crate::mmu::translate(&cx, crate::units::Ea(ea), crate::mmu::Access::Load);
-            at.ok().map(|t| t.ra.0)
-        })
+            Ok(at.ok().map(|t| t.ra.0))
+        })?
     }
 
     /// The device tree as the guest has it now.
@@ -377,6 +378,9 @@ impl Shared {
             AccelKind::Interp | AccelKind::Tcg => None,
             AccelKind::Kvm => Some(kvm::create(&spec, &memory, &partition, options.irqchip)?),
         };
+        if kvm.is_some() {
+            kvm::limit(&mut spec, &partition)?;
+        }
         let clock = Arc::new(turns::clock(&options, &mut spec)?);
         let ids: Vec<VcpuId> = (0..spec.smp.cpus).map(|i| spec.vsmt.vcpu_id(CpuIndex(i))).collect();
         let signals: Vec<Arc<Signals>> = ids.iter().map(|_| Arc::new(Signals::default())).collect();

@@ -9,6 +9,7 @@
 
 use crate::accel::AccelKind;
 use crate::accel::Exit;
+use crate::accel::Kept;
 use crate::cpu::CpuState;
 use crate::cpu::saved::SavedCpu;
 use crate::error::Error;
@@ -35,6 +36,7 @@ use crate::state::kind;
 use crate::state::refusal;
 use crate::state::saved;
 use crate::state::title;
+use crate::units::CpuIndex;
 use crate::vm::Halt;
 use crate::vm::Shared;
 use crate::vm::Status;
@@ -270,13 +272,6 @@ impl Shared {
     /// # Errors
     /// It runs.
     pub(super) fn settle(&self, doing: &str) -> Result<Hold<'_>> {
-        if self.options.accel == AccelKind::Kvm {
-            return Err(Error::Snapshot {
-                doing: doing.into(),
-                problem: "the kernel keeps this guest's page tables and interrupts, and they are not fetched from it yet".into(),
-                hint: "use accel=\"tcg\" or accel=\"interp\" for a machine that is to be saved, forked or moved".into(),
-            });
-        }
         if self.memory.lacks_pages() {
             return Err(Error::Snapshot {
                 doing: doing.into(),
@@ -298,7 +293,7 @@ impl Shared {
             hint: "pause() it first".into(),
         })?;
         for (k, slot) in self.slots.iter().enumerate() {
-            let cpu = crate::units::CpuIndex(k as u32);
+            let cpu = CpuIndex(k as u32);
             let mut slot = lock(slot);
             self.apply_changes(cpu, &mut slot);
             while slot.vcpu.half_done() {
@@ -307,8 +302,26 @@ impl Shared {
                     self.handle(cpu, &mut slot, exit);
                 }
             }
+            slot.vcpu.fetch()?;
+            if let Some(kept) = slot.vcpu.kept()? {
+                self.signals[k].lower(signal::DOORBELL);
+                self.signals[k].raise(if kept.doorbell { signal::DOORBELL } else { 0 });
+                lock(&self.machine).vcpu_mut(cpu).set_kept(&kept);
+            }
         }
+        self.partition.fetch_hpt()?;
         Ok(held)
+    }
+
+    /// Has the accelerator look anew where the areas lie that it fills for the guest: the pages there are others than before.
+    pub(super) fn renew_kept(&self, _: &Hold<'_>) -> Result<()> {
+        for slot in &self.slots {
+            let mut slot = lock(slot);
+            if let Some(kept) = slot.vcpu.kept()? {
+                slot.vcpu.set_kept(&kept)?;
+            }
+        }
+        Ok(())
     }
 
     /// All state but RAM and hash tables, of a machine that is held.
@@ -363,6 +376,7 @@ impl Shared {
         let mut machine = lock(&self.machine);
         let tables = tables(machine.shifts_of(from)?)?;
         machine.restore(from, tables)?;
+        machine.configure_loaded(vcpus.first().map_or(0, |(.., s)| s.spr[spr::LPCR]))?;
         drop(machine);
         from.all_taken()?;
         self.clock.set(Duration::from_nanos(clock.virtual_ns));
@@ -371,7 +385,13 @@ impl Shared {
             lock(&self.changes[k]).clear();
             slot.vcpu.abandon();
             *slot.vcpu.state_mut() = state;
-            slot.halt = halt;
+            let doorbell = signals & signal::DOORBELL != 0;
+            let kept = Kept { doorbell, ..lock(&self.machine).vcpu(CpuIndex(k as u32)).kept() };
+            slot.vcpu.set_kept(&kept)?;
+            slot.vcpu.commit()?;
+            // Where the kernel wakes who sleeps, nobody here would hear of it: the guest wakes once for nothing, as it must be ready to.
+            let asleep = halt == Halt::Ceded && self.options.accel == AccelKind::Kvm;
+            slot.halt = if asleep { Halt::No } else { halt };
             self.signals[k].lower(signal::DOORBELL | signal::SYSTEM_RESET | signal::PROD);
             self.signals[k].raise(signals);
         }
@@ -382,7 +402,7 @@ impl Shared {
 
     /// Registers that say which processor and which vCPU this is: they must be this machine's. Where no `pvr` is wanted, it becomes this machine's.
     fn check_identity(&self, k: usize, mut s: CpuState, pvr: Option<u32>) -> std::result::Result<CpuState, Bad> {
-        let id = self.spec.vsmt.vcpu_id(crate::units::CpuIndex(k as u32)).0;
+        let id = self.spec.vsmt.vcpu_id(CpuIndex(k as u32)).0;
         if pvr.is_none() {
             s.spr[spr::PVR] = u64::from(self.spec.cpu.pvr);
         }

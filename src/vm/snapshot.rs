@@ -44,6 +44,8 @@ impl Vm {
             for (name, memory) in shared.large_memory() {
                 images.push((name, memory.freeze()?));
             }
+            // The areas that a kernel fills for the guest were other pages until now.
+            shared.renew_kept(held)?;
             let (_, ram) = images.remove(0);
             Ok(Snapshot { spec: shared.spec.clone(), options: shared.options, images: shared.images.clone(), saved, ram, tables: images })
         })
@@ -71,6 +73,7 @@ impl Snapshot {
         let table = |name: &str| self.tables.iter().find(|(n, _)| *n == name).map(|(_, image)| Hpt::from_image(image)).transpose();
         let held = shared.settle("fork")?;
         shared.load(&held, &sections, |_| Ok(Tables { hpt: table(HPT)?.map(Arc::new), prepared: table(HPT_PREPARED)? }))?;
+        shared.partition.enter_hpt()?;
         drop(held);
         Vm::with_threads(shared)
     }

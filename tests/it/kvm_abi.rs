@@ -75,6 +75,13 @@ fn assertions() -> String {
     same("KVM_REG_PPC_DEC_EXPIRY", sys::REG_DEC_EXPIRY);
     same("KVM_REG_PPC_ARCH_COMPAT", sys::REG_ARCH_COMPAT);
     same("KVM_REG_PPC_VPA_ADDR", sys::REG_VPA_ADDR);
+    same("KVM_REG_PPC_VPA_SLB", sys::REG_VPA_SLB);
+    same("KVM_REG_PPC_VPA_DTL", sys::REG_VPA_DTL);
+    same("KVM_REG_PPC_DPDES", sys::REG_DPDES);
+    same("KVM_REG_PPC_VTB", sys::REG_VTB);
+    same("sizeof(struct kvm_get_htab_header)", sys::HTAB_HEADER as u64);
+    same("offsetof(struct kvm_get_htab_header, n_valid)", 4);
+    same("offsetof(struct kvm_get_htab_header, n_invalid)", 6);
     for n in 0..32 {
         same(&format!("KVM_REG_PPC_VSR({n})"), elements::vsr(n));
         same(&format!("KVM_REG_PPC_VR({n})"), elements::vsr(32 + n));

@@ -43,7 +43,7 @@ fn both_pages_of_a_store_are_noted() {
             (s.gpr[4], s.gpr[6], s.dec_expiry) = (DATA, 0x2000 - over, i64::MAX as u64);
             memory.start_log().unwrap();
             assert_eq!(vcpu.run(Some(10)).unwrap(), Exit::Budget);
-            let dirty: Vec<u64> = memory.take_dirty().iter().collect();
+            let dirty: Vec<u64> = memory.take_dirty().unwrap().iter().collect();
             assert_eq!(dirty, [0x20, 0x21, 0x22], "{name} on {}", kind.name());
             memory.stop_log();
         }

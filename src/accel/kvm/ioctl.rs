@@ -79,6 +79,10 @@ pub trait Kernel: Send + Sync {
     fn call(&self, fd: BorrowedFd<'_>, op: &'static Op, arg: Arg<'_>) -> Result<i32, Errno>;
     /// A call that gives a file descriptor.
     fn create(&self, fd: BorrowedFd<'_>, op: &'static Op, arg: Arg<'_>) -> Result<OwnedFd, Errno>;
+    /// Reads from a file that a call gave; how many bytes.
+    fn read(&self, fd: BorrowedFd<'_>, to: &mut [u8]) -> Result<usize, Errno>;
+    /// Writes to one; how many bytes were taken.
+    fn write(&self, fd: BorrowedFd<'_>, from: &[u8]) -> Result<usize, Errno>;
     /// The page that a vcpu shares with us.
     fn map(&self, vcpu: BorrowedFd<'_>, bytes: usize) -> Result<RunPage, Errno>;
     /// The host's timebase.
@@ -100,7 +104,7 @@ macro_rules! plain {
         unsafe impl Plain for sys::$name {}
     )* };
 }
-plain! { Regs Sregs EnableCap MmuV3 HtabFd CpuChar SmmuInfo }
+plain! { Regs Sregs EnableCap MmuV3 HtabFd ResizeHpt CpuChar SmmuInfo }
 // SAFETY: integers and arrays of integers, whose sizes add up (asserted in irqchip).
 unsafe impl Plain for irqchip::IrqLevel {}
 // SAFETY: as above.
@@ -183,6 +187,14 @@ impl Kernel for Host {
         let new = self.raw(fd, op, arg)?;
         // SAFETY: the kernel just made this descriptor for us, and nobody else knows of it.
         Ok(unsafe { OwnedFd::from_raw_fd(new) })
+    }
+
+    fn read(&self, fd: BorrowedFd<'_>, to: &mut [u8]) -> Result<usize, Errno> {
+        rustix::io::read(fd, to).map_err(rustix::io::Errno::raw_os_error)
+    }
+
+    fn write(&self, fd: BorrowedFd<'_>, from: &[u8]) -> Result<usize, Errno> {
+        rustix::io::write(fd, from).map_err(rustix::io::Errno::raw_os_error)
     }
 
     fn map(&self, vcpu: BorrowedFd<'_>, bytes: usize) -> Result<RunPage, Errno> {

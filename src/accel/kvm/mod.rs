@@ -29,6 +29,7 @@ pub mod probe;
 #[cfg(test)]
 pub mod script;
 pub mod sys;
+pub mod table;
 pub mod vcpu;
 pub mod vm;
 

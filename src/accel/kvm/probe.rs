@@ -45,6 +45,8 @@ pub struct Facts {
     pub xics: bool,
     /// XIVE in the kernel.
     pub xive: bool,
+    /// Hash tables can be resized.
+    pub resize_hpt: bool,
     /// Transactional memory.
     pub htm: bool,
     /// Bytes of a page of the host's, where a hash guest's pages must lie in one (KVM_PPC_PAGE_SIZES_REAL).
@@ -117,6 +119,7 @@ fn facts_of(kernel: &dyn Kernel, vm: &OwnedFd, kind: Type) -> Result<Facts> {
         nested: cap(sys::CAP_PPC_NESTED_HV) != 0,
         xics: cap(sys::CAP_IRQ_XICS) != 0,
         xive: cap(sys::CAP_PPC_IRQ_XIVE) != 0,
+        resize_hpt: cap(sys::CAP_SPAPR_RESIZE_HPT) != 0,
         htm: cap(sys::CAP_PPC_HTM) != 0,
         hash_page: (sizes.flags & sys::PAGE_SIZES_REAL != 0).then_some(page),
         cpu_char: [said.character, said.behaviour, said.character_mask, said.behaviour_mask],

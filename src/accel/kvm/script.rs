@@ -11,6 +11,7 @@ use crate::accel::kvm::sys::run::EXIT_REASON;
 use crate::accel::kvm::sys::run::IMMEDIATE_EXIT;
 use crate::accel::kvm::sys::run::UNION;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -65,8 +66,20 @@ struct Vcpu {
     hcall: bool,
 }
 
+/// A file of the hash table is read, under this name for [`Script::failing`].
+pub const READ: &str = "read";
+/// It is written.
+pub const WRITE: &str = "write";
+
 struct State {
     smt: u32,
+    /// The vcpu that was made last.
+    last: i32,
+    /// Valid entries of the hash table, and which numbers changed since they were read.
+    table: BTreeMap<u32, [u64; 2]>,
+    changed: BTreeSet<u32>,
+    /// Pages of RAM that were stored to since they were asked for.
+    stored: BTreeSet<u64>,
     vcpus: BTreeMap<i32, Vcpu>,
     acts: VecDeque<Act>,
     /// Call, from which time on (0: the first), what it says.
@@ -88,6 +101,10 @@ impl Script {
     pub fn new(is: Is) -> Script {
         let state = State {
             smt: is.smt,
+            last: -1,
+            table: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            stored: BTreeSet::new(),
             vcpus: BTreeMap::new(),
             acts: VecDeque::new(),
             fault: None,
@@ -116,7 +133,33 @@ impl Script {
 
     /// How often a call was made.
     pub fn count(&self, op: &Op) -> usize {
-        self.get().called.iter().filter(|c| **c == op.name).count()
+        self.times(op.name)
+    }
+
+    /// The same by name, also of [`READ`] and [`WRITE`].
+    pub fn times(&self, call: &str) -> usize {
+        self.get().called.iter().filter(|c| **c == call).count()
+    }
+
+    /// The guest makes this an entry of its hash table, or takes an entry away.
+    pub fn guest_enters(&self, index: u32, v: u64, r: u64) {
+        let mut s = self.get();
+        if v & 1 == 0 {
+            s.table.remove(&index);
+        } else {
+            s.table.insert(index, [v, r]);
+        }
+        s.changed.insert(index);
+    }
+
+    /// What the kernel's hash table holds.
+    pub fn table(&self) -> BTreeMap<u32, [u64; 2]> {
+        self.get().table.clone()
+    }
+
+    /// The guest stores to this page of its RAM, of the host's pages.
+    pub fn guest_stores(&self, page: u64) {
+        self.get().stored.insert(page);
     }
 
     /// The mode of the last machine.
@@ -126,7 +169,8 @@ impl Script {
 
     /// The last vcpu's interrupt line, as it was last told.
     pub fn line(&self) -> Option<u32> {
-        self.get().vcpus.values().next_back().and_then(|v| v.line)
+        let s = self.get();
+        s.vcpus.get(&s.last).and_then(|v| v.line)
     }
 
     /// The state of a source of the controller, as it was last set.
@@ -157,12 +201,12 @@ impl Script {
     }
 
     /// Notes the call; whether it is the one that fails.
-    fn enter(&self, op: &'static Op) -> Result<(), Errno> {
+    fn enter(&self, call: &'static str) -> Result<(), Errno> {
         let mut s = self.get();
-        let time = s.called.iter().filter(|c| **c == op.name).count();
-        s.called.push(op.name);
+        let time = s.called.iter().filter(|c| **c == call).count();
+        s.called.push(call);
         match s.fault {
-            Some((name, when, errno)) if name == op.name && when <= time => Err(errno),
+            Some((name, when, errno)) if name == call && when <= time => Err(errno),
             Some(_) | None => Ok(()),
         }
     }
@@ -177,6 +221,7 @@ impl Script {
             sys::CAP_PPC_MMU_RADIX => i32::from(self.is.radix),
             sys::CAP_PPC_MMU_HASH_V3 => i32::from(isa_3),
             sys::CAP_IRQ_XICS => 1,
+            sys::CAP_SPAPR_RESIZE_HPT => 1,
             _ => 0,
         }
     }
@@ -246,7 +291,7 @@ impl Kernel for Script {
     }
 
     fn call(&self, fd: BorrowedFd<'_>, op: &'static Op, arg: Arg<'_>) -> Result<i32, Errno> {
-        self.enter(op)?;
+        self.enter(op.name)?;
         let n = fd.as_raw_fd();
         match arg {
             Arg::None if *op == sys::GET_API_VERSION => Ok(12),
@@ -261,6 +306,9 @@ impl Kernel for Script {
             Arg::Memory { .. } => Ok(0),
             Arg::Dirty { bitmap, .. } => {
                 bitmap.fill(0);
+                for page in std::mem::take(&mut self.get().stored) {
+                    bitmap[page as usize / 64] |= 1 << (page % 64);
+                }
                 Ok(0)
             }
             Arg::OneReg { id, value } => {
@@ -290,6 +338,12 @@ impl Kernel for Script {
                     vcpu.line = Some(u32::from_ne_bytes(std::array::from_fn(|k| b[k])));
                 } else if *op == sys::PPC_CONFIGURE_V3_MMU && !self.is.radix {
                     return Err(libc::ENODEV);
+                } else if *op == sys::PPC_ALLOCATE_HTAB || *op == sys::PPC_RESIZE_HPT_COMMIT {
+                    s.table.clear();
+                    s.changed.clear();
+                } else if *op == sys::PPC_RESIZE_HPT_PREPARE {
+                    // Half a second the first time.
+                    return Ok(if s.called.iter().filter(|c| **c == op.name).count() == 1 { 500 } else { 0 });
                 }
                 Ok(0)
             }
@@ -297,8 +351,13 @@ impl Kernel for Script {
     }
 
     fn create(&self, _: BorrowedFd<'_>, op: &'static Op, arg: Arg<'_>) -> Result<OwnedFd, Errno> {
-        self.enter(op)?;
+        self.enter(op.name)?;
         match arg {
+            Arg::Bytes(_) if *op == sys::PPC_GET_HTAB_FD => {
+                // The first round gives everything.
+                let mut s = self.get();
+                s.changed = s.table.keys().copied().collect();
+            }
             Arg::Value(kind) if *op == sys::CREATE_VM => {
                 if kind == sys::VM_HV && !self.is.hv {
                     return Err(libc::EINVAL);
@@ -316,9 +375,45 @@ impl Kernel for Script {
         }
         let fd = self.descriptor()?;
         if *op == sys::CREATE_VCPU {
-            self.get().vcpus.insert(fd.as_raw_fd(), Vcpu::default());
+            let mut s = self.get();
+            s.last = fd.as_raw_fd();
+            s.vcpus.insert(fd.as_raw_fd(), Vcpu::default());
         }
         Ok(fd)
+    }
+
+    fn read(&self, _: BorrowedFd<'_>, to: &mut [u8]) -> Result<usize, Errno> {
+        self.enter(READ)?;
+        let mut s = self.get();
+        let mut n = 0;
+        for index in std::mem::take(&mut s.changed) {
+            let entry = s.table.get(&index);
+            to[n..n + 4].copy_from_slice(&index.to_ne_bytes());
+            to[n + 4..n + 6].copy_from_slice(&u16::from(entry.is_some()).to_ne_bytes());
+            to[n + 6..n + 8].copy_from_slice(&u16::from(entry.is_none()).to_ne_bytes());
+            n += 8;
+            if let Some([v, r]) = entry {
+                to[n..n + 8].copy_from_slice(&v.to_be_bytes());
+                to[n + 8..n + 16].copy_from_slice(&r.to_be_bytes());
+                n += 16;
+            }
+        }
+        Ok(n)
+    }
+
+    fn write(&self, _: BorrowedFd<'_>, from: &[u8]) -> Result<usize, Errno> {
+        self.enter(WRITE)?;
+        let mut s = self.get();
+        let (header, entries) = from.split_first_chunk::<8>().ok_or(libc::EINVAL)?;
+        let first = u32::from_ne_bytes(std::array::from_fn(|k| header[k]));
+        for (n, entry) in entries.as_chunks::<16>().0.iter().enumerate() {
+            let [v, r] = [0, 8].map(|at| u64::from_be_bytes(std::array::from_fn(|k| entry[at + k])));
+            if v & 1 == 0 {
+                return Err(libc::EINVAL);
+            }
+            s.table.insert(first + n as u32, [v, r]);
+        }
+        Ok(from.len())
     }
 
     fn map(&self, vcpu: BorrowedFd<'_>, bytes: usize) -> Result<RunPage, Errno> {

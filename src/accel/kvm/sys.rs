@@ -71,6 +71,8 @@ ops! {
     GET_ONE_REG Write 0xab size_of::<OneReg>();
     SET_ONE_REG Write 0xac size_of::<OneReg>();
     PPC_RTAS_DEFINE_TOKEN Write 0xac size_of::<irqchip::RtasToken>();
+    PPC_RESIZE_HPT_PREPARE Read 0xad size_of::<ResizeHpt>();
+    PPC_RESIZE_HPT_COMMIT Read 0xae size_of::<ResizeHpt>();
     PPC_CONFIGURE_V3_MMU Write 0xaf size_of::<MmuV3>();
     PPC_GET_CPU_CHAR Read 0xb1 size_of::<CpuChar>();
     CREATE_DEVICE Both 0xe0 size_of::<irqchip::CreateDevice>();
@@ -287,6 +289,20 @@ pub struct HtabFd {
     pub reserved: [u64; 2],
 }
 
+/// `struct kvm_ppc_resize_hpt`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields are the header's")]
+pub struct ResizeHpt {
+    pub flags: u64,
+    pub shift: u32,
+    pub pad: u32,
+}
+
+/// `struct kvm_get_htab_header`, what a read or a write of the hash table's file begins each run of entries with, in the host's byte order: the number
+/// of the first entry (u32), how many valid ones follow with their 16 bytes, big-endian (u16), and after those how many invalid ones, without (u16).
+pub const HTAB_HEADER: usize = 8;
+
 /// `struct kvm_ppc_cpu_char`.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -358,13 +374,22 @@ pub const REG_TB_OFFSET: u64 = reg64(0x9c);
 pub const REG_DEC_EXPIRY: u64 = reg64(0xbe);
 /// Logical PVR of the compatibility mode.
 pub const REG_ARCH_COMPAT: u64 = reg32(0xb7);
-/// Virtual processor area.
+/// Virtual processor area: its address.
 pub const REG_VPA_ADDR: u64 = reg64(0x82);
+/// SLB shadow buffer: address and length.
+pub const REG_VPA_SLB: u64 = reg128(0x83);
+/// Dispatch trace log: address and length.
+pub const REG_VPA_DTL: u64 = reg128(0x84);
+/// Doorbells that are pending.
+pub const REG_DPDES: u64 = reg64(0xa9);
+/// Virtual timebase.
+pub const REG_VTB: u64 = reg64(0xae);
 
 const _: () = {
     assert!(size_of::<Regs>() == 0x188 && size_of::<Sregs>() == 0x4d0 && size_of::<EnableCap>() == 0x68);
     assert!(size_of::<MemoryRegion>() == 0x20 && size_of::<DirtyLog>() == 0x10 && size_of::<OneReg>() == 0x10);
-    assert!(size_of::<MmuV3>() == 0x10 && size_of::<HtabFd>() == 0x20 && size_of::<CpuChar>() == 0x20 && size_of::<SmmuInfo>() == 0x250);
+    assert!(size_of::<MmuV3>() == 0x10 && size_of::<HtabFd>() == 0x20 && size_of::<ResizeHpt>() == 0x10);
+    assert!(size_of::<CpuChar>() == 0x20 && size_of::<SmmuInfo>() == 0x250);
     assert!(CREATE_VM_REQUEST == 0x2000_ae01 && GET_REGS_REQUEST == 0x4188_ae81 && ALLOCATE_HTAB_REQUEST == 0xc004_aea7);
 };
 const CREATE_VM_REQUEST: u32 = Op { name: "", direction: Direction::None, number: 1, size: 0 }.request();

@@ -1,6 +1,8 @@
 //! One vCPU in the kernel, as an [`crate::accel::Vcpu`].
 
+use crate::accel::Area;
 use crate::accel::Exit;
+use crate::accel::Kept;
 use crate::accel::Parts;
 use crate::accel::Reply;
 use crate::accel::Vcpu;
@@ -26,6 +28,7 @@ use crate::isa::vectors::Vector;
 use crate::signal;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
+use crate::units::Ra;
 use crate::units::VcpuId;
 use std::cell::Cell;
 use std::cell::OnceCell;
@@ -119,13 +122,22 @@ impl KvmVcpu {
         self.settle()?;
         let mut s = self.kept.clone();
         self.registers().fetch(&mut s)?;
+        // Time that was set while the clock stood has not reached the kernel.
         if let Some((base, offset)) = self.time.get() {
             s.tb_offset = offset.wrapping_add(base);
+            if let Some(expiry) = self.registers().get(sys::REG_DEC_EXPIRY)? {
+                s.dec_expiry = expiry as u64;
+            }
         }
-        if let Some(expiry) = self.registers().get(sys::REG_DEC_EXPIRY)? {
-            s.dec_expiry = expiry as u64;
+        if let Some(vtb) = self.standing().then(|| self.registers().get(sys::REG_VTB)).transpose()?.flatten() {
+            s.vtb_offset = (vtb as u64).wrapping_sub(clock::ticks(self.clock.now()));
         }
         Ok(Copy { fetched: Some(s.clone()), state: s })
+    }
+
+    /// Whether guest time stands still: only then is the virtual timebase, which the kernel counts by itself, a distance from it.
+    fn standing(&self) -> bool {
+        self.clock.origin().is_none()
     }
 
     fn look(&self) -> &Copy {
@@ -163,6 +175,12 @@ impl KvmVcpu {
             registers.set(sys::REG_TB_OFFSET, u128::from(offset))?;
             registers.set(sys::REG_DEC_EXPIRY, u128::from(copy.state.dec_expiry))?;
             self.time.set(Some((base, offset)));
+        } else if changed && base.is_none() {
+            self.time.set(None);
+        }
+        let vtb = copy.state.vtb_offset;
+        if self.standing() && copy.fetched.as_ref().is_none_or(|old| old.vtb_offset != vtb) {
+            registers.set(sys::REG_VTB, u128::from(clock::ticks(self.clock.now()).wrapping_add(vtb)))?;
         }
         self.kept = copy.state;
         Ok(())
@@ -196,6 +214,25 @@ impl KvmVcpu {
             }
         }
     }
+}
+
+/// An area as the kernel moves it: two doublewords, the address first.
+fn halves(v: u128) -> (u64, u64) {
+    let b = v.to_ne_bytes();
+    let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|k| b[at + k]));
+    (half(0), half(8))
+}
+
+/// The reverse.
+fn joined((at, bytes): Area) -> u128 {
+    let mut b = [0; 16];
+    b[..8].copy_from_slice(&at.0.to_ne_bytes());
+    b[8..].copy_from_slice(&u64::from(bytes).to_ne_bytes());
+    u128::from_ne_bytes(b)
+}
+
+fn set_doorbell(r: &Registers<'_>, kept: &Kept) -> Result<()> {
+    r.set(sys::REG_DPDES, u128::from(kept.doorbell)).map(drop)
 }
 
 fn unsupported(problem: &str, hint: &str) -> Error {
@@ -295,6 +332,48 @@ impl Vcpu for KvmVcpu {
 
     fn timebase(&self) -> u64 {
         clock::ticks(self.clock.now()).wrapping_add(self.state().tb_offset)
+    }
+
+    fn fetch(&mut self) -> Result<()> {
+        self.look();
+        match self.trouble.take() {
+            None => Ok(()),
+            Some(e) => {
+                self.copy.take();
+                Err(e)
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.write_back()?;
+        let Some(name) = self.registers().mismatch(&self.kept)? else { return Ok(()) };
+        let problem = format!("vCPU {}: the kernel does not keep {name} as it was set", self.index.0);
+        Err(unsupported(&problem, "use accel=\"interp\" for this guest, or a host with the processor that it comes from"))
+    }
+
+    fn kept(&self) -> Result<Option<Kept>> {
+        let r = self.registers();
+        let area = |id| Ok::<_, Error>(r.get(id)?.map(halves).filter(|(at, _)| *at != 0).map(|(at, bytes)| (Ra(at), bytes as u32)));
+        let vpa = r.get(sys::REG_VPA_ADDR)?.map(|at| at as u64).filter(|at| *at != 0);
+        let doorbell = r.get(sys::REG_DPDES)?.is_some_and(|bits| bits & 1 != 0);
+        Ok(Some(Kept { vpa: vpa.map(Ra), slb_shadow: area(sys::REG_VPA_SLB)?, dtl: area(sys::REG_VPA_DTL)?, doorbell }))
+    }
+
+    fn set_kept(&mut self, kept: &Kept) -> Result<()> {
+        let r = self.registers();
+        // The kernel forgets, and looks anew where the areas lie, even if they lie where they did. It takes the others only beside a VPA.
+        for id in [sys::REG_VPA_DTL, sys::REG_VPA_SLB, sys::REG_VPA_ADDR] {
+            r.set(id, 0)?;
+        }
+        let Some(vpa) = kept.vpa else { return set_doorbell(&r, kept) };
+        r.set(sys::REG_VPA_ADDR, u128::from(vpa.0))?;
+        for (id, area) in [(sys::REG_VPA_SLB, kept.slb_shadow), (sys::REG_VPA_DTL, kept.dtl)] {
+            if let Some((at, bytes)) = area {
+                r.set(id, joined((at, bytes)))?;
+            }
+        }
+        set_doorbell(&r, kept)
     }
 
     fn set_breakpoints(&mut self, at: &[u64]) {

@@ -13,12 +13,19 @@ use crate::accel::kvm::refused;
 use crate::accel::kvm::refused_for;
 use crate::accel::kvm::sys;
 use crate::accel::kvm::sys::Op;
+use crate::accel::kvm::table;
+use crate::accel::kvm::table::Reader;
+use crate::accel::kvm::table::Until;
 use crate::accel::kvm::vcpu::KvmVcpu;
 use crate::clock;
 use crate::clock::VirtualClock;
 use crate::error::Result;
+use crate::memory::FLAG_SHIFT;
 use crate::memory::GuestMemory;
+use crate::memory::Outside;
+use crate::memory::PageSet;
 use crate::mmu::partition::HostTables;
+use crate::mmu::partition::Resize;
 use crate::mmu::partition::Translation;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
@@ -26,8 +33,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::Weak;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use std::time::Instant;
 
 /// log2 of the granule of timebase offsets.
@@ -41,6 +50,8 @@ pub struct KvmVm {
     facts: Facts,
     /// RAM that the kernel has been given the address of.
     memory: Mutex<Option<Arc<GuestMemory>>>,
+    /// Where the hash table is read from, once somebody has asked for it.
+    table: Mutex<Option<Reader>>,
     /// For the clock's present start: the host's timebase then, less the clock's ticks.
     base: Mutex<Option<(Instant, u64)>>,
     /// The interrupt controller that the kernel keeps, if it keeps one.
@@ -64,6 +75,7 @@ impl KvmVm {
             fd,
             facts,
             memory: Mutex::default(),
+            table: Mutex::default(),
             base: Mutex::default(),
             chip: OnceLock::new(),
             seen: AtomicU64::new(0),
@@ -101,12 +113,13 @@ impl KvmVm {
         self.kernel.call(fd.as_fd(), &sys::ENABLE_CAP, Arg::Bytes(bytes(&mut enable))).map(drop)
     }
 
-    /// Gives the guest its RAM.
+    /// Gives the guest its RAM. From now on the kernel has a part in its dirty log.
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn set_memory(&self, memory: &Arc<GuestMemory>) -> Result<()> {
+    pub fn set_memory(self: &Arc<Self>, memory: &Arc<GuestMemory>) -> Result<()> {
         self.region(memory, 0)?;
+        memory.set_outside(Box::new(Ram(Arc::downgrade(self))));
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory.clone());
         Ok(())
     }
@@ -201,6 +214,80 @@ impl KvmVm {
     }
 }
 
+/// The kernel's part in the dirty log of RAM.
+struct Ram(Weak<KvmVm>);
+
+impl Outside for Ram {
+    fn start(&self, _: &GuestMemory) -> Result<()> {
+        self.0.upgrade().map_or(Ok(()), |vm| vm.start_dirty_log())
+    }
+
+    fn take(&self, _: &GuestMemory, into: &mut PageSet) -> Result<()> {
+        let Some(vm) = self.0.upgrade() else { return Ok(()) };
+        let ours = (vm.facts.page >> FLAG_SHIFT).max(1);
+        for (n, word) in vm.take_dirty()?.into_iter().enumerate() {
+            let mut left = word;
+            while left != 0 {
+                let page = n as u64 * 64 + u64::from(left.trailing_zeros());
+                (page * ours..(page + 1) * ours).for_each(|page| into.insert(page));
+                left &= left - 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&self, _: &GuestMemory) -> Result<()> {
+        self.0.upgrade().map_or(Ok(()), |vm| vm.stop_dirty_log())
+    }
+}
+
+/// The copy of a hash table is brought up to date when its dirty log is asked for.
+struct Table(Weak<KvmVm>);
+
+impl Outside for Table {
+    fn start(&self, copy: &GuestMemory) -> Result<()> {
+        self.0.upgrade().map_or(Ok(()), |vm| vm.read_table(copy, Until::End))
+    }
+
+    fn take(&self, copy: &GuestMemory, _: &mut PageSet) -> Result<()> {
+        self.0.upgrade().map_or(Ok(()), |vm| vm.read_table(copy, Until::End))
+    }
+
+    fn stop(&self, _: &GuestMemory) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl KvmVm {
+    fn read_table(&self, copy: &GuestMemory, until: Until) -> Result<()> {
+        let mut reader = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = match reader.take() {
+            Some(open) => open,
+            None => Reader::open(&*self.kernel, self.fd.as_fd())?,
+        };
+        from.read(&*self.kernel, copy, until)?;
+        *reader = Some(from);
+        Ok(())
+    }
+
+    fn resize(&self, op: &'static Op, shift: u32) -> std::result::Result<i32, Errno> {
+        let mut how = sys::ResizeHpt { flags: 0, shift, pad: 0 };
+        self.kernel.call(self.fd.as_fd(), op, Arg::Bytes(bytes(&mut how)))
+    }
+}
+
+/// What the kernel says of resizing (`Documentation/virt/kvm/api.rst`).
+fn why(errno: Errno) -> Resize {
+    match errno {
+        libc::EINVAL => Resize::Parameter,
+        libc::ENOMEM => Resize::NoMemory,
+        libc::ENXIO => Resize::NothingPrepared,
+        libc::EBUSY => Resize::NotReady,
+        libc::ENOSPC => Resize::Full,
+        _ => Resize::Failed,
+    }
+}
+
 impl HostTables for KvmVm {
     fn can_hash(&self) -> bool {
         self.facts.hash
@@ -208,8 +295,40 @@ impl HostTables for KvmVm {
 
     fn new_hash_table(&self, shift: u32) -> Result<()> {
         let mut order = shift;
+        // What the file gave was of the old table.
+        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.call(&sys::PPC_ALLOCATE_HTAB, Arg::Bytes(bytes(&mut order)))?;
         if order == shift { Ok(()) } else { Err(refused(&sys::PPC_ALLOCATE_HTAB, libc::ENOMEM)) }
+    }
+
+    fn outside(self: Arc<Self>) -> Box<dyn Outside> {
+        Box::new(Table(Arc::downgrade(&self)))
+    }
+
+    fn fetch(&self, copy: &GuestMemory) -> Result<()> {
+        self.read_table(copy, Until::Quiet)
+    }
+
+    fn fill(&self, copy: &GuestMemory) -> Result<()> {
+        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        table::write(&*self.kernel, self.fd.as_fd(), copy)
+    }
+
+    fn can_resize(&self) -> bool {
+        self.facts.resize_hpt
+    }
+
+    fn prepare(&self, shift: u32) -> std::result::Result<Duration, Resize> {
+        match self.resize(&sys::PPC_RESIZE_HPT_PREPARE, shift) {
+            Ok(ms) => Ok(Duration::from_millis(u64::from(ms.unsigned_abs()))),
+            Err(errno) => Err(why(errno)),
+        }
+    }
+
+    fn commit(&self, shift: u32) -> std::result::Result<(), Resize> {
+        self.resize(&sys::PPC_RESIZE_HPT_COMMIT, shift).map_err(why)?;
+        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
     }
 
     fn configure(&self, by: Translation, process_table: u64) -> Result<()> {

@@ -31,9 +31,9 @@ const M: u64 = 0x10;
 /// Bits of the first doubleword that are the hypervisor's.
 const V_OURS: u64 = 0x60;
 
-/// The table, if `ptex` is in it.
+/// The table, if `ptex` is in it. One that the host keeps is not for us to change.
 fn table(m: &Machine, ptex: u64) -> Option<Arc<Hpt>> {
-    m.partition.hpt().filter(|hpt| hpt.contains(ptex))
+    m.partition.hpt().filter(|_| m.partition.host().is_none()).filter(|hpt| hpt.contains(ptex))
 }
 
 /// H_ENTER: flags, ptex, v, r → ptex used.

@@ -2,12 +2,15 @@
 //!
 //! A table is memory that is zeroed when first touched, so a new one is ready at once and PREPARE answers H_SUCCESS where QEMU
 //! says «busy» first; guests take either. COMMIT carries over the bolted entries alone: the guest faults the others in again.
+//!
+//! Where the host's kernel keeps the table, it does both. What it has made ready is no state: a guest that moves meanwhile hears H_CLOSED and asks again.
 
 use crate::mmu::hpt::GROUP;
 use crate::mmu::hpt::Hpt;
 use crate::mmu::hpt::Hpte;
 use crate::mmu::hpt::SHIFT_MAX;
 use crate::mmu::hpt::SHIFT_MIN;
+use crate::mmu::partition::Resize;
 use crate::spapr::hcall::Caller;
 use crate::spapr::hcall::H;
 use crate::spapr::hcall::Outcome;
@@ -15,6 +18,7 @@ use crate::spapr::machine::Machine;
 use crate::spapr::machine::PreparedHpt;
 use crate::spapr::options::ResizeHpt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Whether the machine resizes, and the table that is in use.
 fn offered(m: &Machine) -> Result<Arc<Hpt>, H> {
@@ -37,6 +41,12 @@ pub fn prepare(m: &mut Machine, _: Caller, [flags, shift, ..]: [u64; 9]) -> Outc
     if shift > m.hpt_shift_of(m.spec.ram) + 1 {
         return H::Resource.into();
     }
+    if let Some(host) = m.partition.host() {
+        return match host.prepare(shift) {
+            Ok(left) => long_busy(left).into(),
+            Err(why) => status(why).into(),
+        };
+    }
     if m.prepared_hpt.as_ref().is_none_or(|p| p.shift != shift) {
         m.prepared_hpt = (shift != 0).then(|| PreparedHpt { shift, table: Hpt::new(shift).ok() });
     }
@@ -55,6 +65,16 @@ pub fn commit(m: &mut Machine, _: Caller, [flags, shift, ..]: [u64; 9]) -> Outco
     if flags != 0 {
         return H::Parameter.into();
     }
+    if let Some(host) = m.partition.host().cloned() {
+        let Some(shift) = u32::try_from(shift).ok().filter(|s| (SHIFT_MIN..=SHIFT_MAX).contains(s)) else { return H::Closed.into() };
+        return match m.partition.commit_hpt(&host, shift) {
+            Ok(()) => {
+                m.negotiated.hpt_shift = shift;
+                H::Success.into()
+            }
+            Err(why) => status(why).into(),
+        };
+    }
     // A table that could not be made is no table (departs: QEMU goes on with none).
     let Some(new) = m.prepared_hpt.take_if(|p| u64::from(p.shift) == shift).and_then(|p| p.table) else { return H::Closed.into() };
     match rehash(&old, &new) {
@@ -64,6 +84,30 @@ pub fn commit(m: &mut Machine, _: Caller, [flags, shift, ..]: [u64; 9]) -> Outco
             H::Success.into()
         }
         Err(status) => status.into(),
+    }
+}
+
+/// What a guest is told that has to wait: to come again after that time.
+fn long_busy(left: Duration) -> H {
+    match left.as_millis() {
+        0 => H::Success,
+        1..=9 => H::LongBusy1Msec,
+        10..=99 => H::LongBusy10Msec,
+        100..=999 => H::LongBusy100Msec,
+        1_000..=9_999 => H::LongBusy1Sec,
+        10_000..=99_999 => H::LongBusy10Sec,
+        _ => H::LongBusy100Sec,
+    }
+}
+
+fn status(why: Resize) -> H {
+    match why {
+        Resize::Parameter => H::Parameter,
+        Resize::NoMemory => H::NoMem,
+        Resize::NothingPrepared => H::Closed,
+        Resize::NotReady => H::Busy,
+        Resize::Full => H::PtegFull,
+        Resize::Failed => H::Hardware,
     }
 }
 

@@ -214,6 +214,7 @@ mod tests {
             xics: true,
             xive: true,
             htm: true,
+            resize_hpt: false,
             hash_page: Some(0x10000),
             cpu_char: [0xb900_0000_0000_0000, 0xe000_0000_0000_0000, !0, !0],
             dec_bits: Some(56),

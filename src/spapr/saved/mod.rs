@@ -170,8 +170,10 @@ impl Machine {
             }
         }
         self.partition.set_process_table(mmu.process_table);
-        self.partition.set_hpt(tables.hpt);
-        self.prepared_hpt = platform.prepared_hpt.map(|p| PreparedHpt { shift: p.shift, table: tables.prepared });
+        self.partition.adopt_hpt(tables.hpt)?;
+        // A host's kernel makes its own ready.
+        let prepared = platform.prepared_hpt.filter(|_| self.partition.host().is_none());
+        self.prepared_hpt = prepared.map(|p| PreparedHpt { shift: p.shift, table: tables.prepared });
         Ok(())
     }
 }

@@ -191,6 +191,10 @@ impl Subject for Guest {
         }
     }
 
+    fn can_wait(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn settle(&self) {}
 
     fn stop(&self) -> Result<Ran> {
