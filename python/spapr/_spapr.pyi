@@ -424,6 +424,10 @@ class Vm:
         """
         Changes a register of a vCPU.
         """
+    def set_watchpoints(self, /, ranges: SupportsGetItem[int, tuple[SupportsIndex, SupportsIndex, bool, bool]]) -> None:
+        """
+        The accesses at which the machine stops: first byte, bytes, loads, stores.
+        """
     def snapshot(self, /) -> Snapshot:
         """
         Freezes the machine's state.

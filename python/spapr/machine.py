@@ -56,7 +56,7 @@ class Stop:
     """Why `Machine.run` came back. The machine does not run."""
 
     reason: str
-    """`console`, `instructions`, `breakpoint`, `user` (somebody paused it), or the status with which the guest ended."""
+    """`console`, `instructions`, `breakpoint`, `watchpoint`, `user` (somebody paused it), or the status with which the guest ended."""
     status: str
     """The machine's status."""
     match: re.Match[str] | None = None
@@ -417,8 +417,25 @@ class Machine:
             return None
 
     def set_breakpoints(self, addresses: Iterable[int]) -> None:
-        """The effective addresses at which a vCPU stops the machine, in place of those before. The machine must not run."""
+        """The effective addresses at which a vCPU stops the machine, in place of those before. The machine must not run.
+
+        The instruction there has not begun; when the machine runs on it is executed. Everything else runs at full speed.
+        """
         self._vm.set_breakpoints(list(addresses))
+
+    def set_watchpoints(self, ranges: Iterable[tuple[int, int] | tuple[int, int, str]]) -> None:
+        """The accesses before which a vCPU stops the machine, in place of those before: effective address, bytes, and `"r"`, `"w"` (left out) or `"rw"`. The
+        machine must not run.
+
+        Like breakpoints; accesses to other pages run at full speed. What was about to be accessed is in `Stop.text`.
+        """
+        rows = []
+        for at, size, *kind in ranges:
+            of = kind[0] if kind else "w"
+            if of not in ("r", "w", "rw"):
+                raise ConfigError("watchpoints", f"{of!r} is no kind of access", 'use "r" for loads, "w" for stores, "rw" for both')
+            rows.append((at, size, "r" in of, "w" in of))
+        self._vm.set_watchpoints(rows)
 
     def trace(self, events: str | Iterable[str] = "hcall", *, capacity: int = 65536) -> Trace:
         """Begins to record events (`hcall`, `console`); iterate over the result to take them."""

@@ -10,15 +10,19 @@ mod parts;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod tcg;
 
+pub use interp::stops::Watch;
+pub use interp::stops::Watched;
 pub use parts::Parts;
 
 use crate::cpu::CpuState;
 use crate::error::Result;
 use crate::isa::regs::Msr;
 use crate::isa::vectors::Vector;
+use crate::mmu::Access;
 use crate::random::Seeded;
 use crate::signal::Signals;
 use crate::units::CpuIndex;
+use crate::units::Ea;
 use crate::units::Ra;
 use crate::units::VcpuId;
 use crate::units::Width;
@@ -115,6 +119,15 @@ pub enum Exit {
     Budget,
     /// A breakpoint that the user set was reached; NIP is its address.
     Breakpoint,
+    /// An access that the user watches is about to be made by the instruction at NIP, which has not begun.
+    Watchpoint {
+        /// Effective address of the access.
+        at: Ea,
+        /// Bytes.
+        bytes: u8,
+        /// Load or store.
+        access: Access,
+    },
 }
 
 /// The answer to an [`Exit`].
@@ -224,4 +237,6 @@ pub trait Vcpu: Send {
     }
     /// Addresses (effective) at which [`Exit::Breakpoint`] is wanted.
     fn set_breakpoints(&mut self, at: &[u64]);
+    /// Accesses at which [`Exit::Watchpoint`] is wanted. Does nothing where an accelerator cannot see accesses.
+    fn set_watches(&mut self, _: &[Watch]) {}
 }

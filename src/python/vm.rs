@@ -14,6 +14,9 @@ use pyo3::prelude::pymethods;
 use pyo3::types::PyBytes;
 use pyo3::types::PyDict;
 
+use crate::accel::Watch;
+use crate::accel::Watched;
+use crate::mmu::Access;
 use crate::python::accel::Way;
 use crate::python::accel::settle;
 use crate::python::config::PyConfig;
@@ -36,6 +39,7 @@ use crate::spapr::spec::Settings;
 use crate::state::bulk::Compression;
 use crate::state::file::Durability;
 use crate::units::CpuIndex;
+use crate::units::Ea;
 use crate::vm::CheckpointOptions;
 use crate::vm::Status;
 use crate::vm::StopReason;
@@ -168,6 +172,10 @@ impl Vm {
             StopReason::None => ("none", String::new()),
             StopReason::User => ("user", String::new()),
             StopReason::Budget => ("instructions", String::new()),
+            StopReason::Watchpoint { cpu, at, bytes, access } => {
+                let what = if access == Access::Store { "stores" } else { "loads" };
+                ("watchpoint", format!("cpu {cpu} {what} {bytes} bytes at {:#x}", at.0))
+            }
             StopReason::Output => ("output", String::new()),
             StopReason::Breakpoint(cpu) => ("breakpoint", format!("cpu {cpu}")),
             StopReason::Guest(text) => ("guest", text),
@@ -278,6 +286,20 @@ impl Vm {
     /// The addresses at which the machine stops.
     fn set_breakpoints(&self, at: Vec<u64>) -> PyResult<()> {
         Ok(self.0.vm("breakpoints")?.set_breakpoints(&at)?)
+    }
+
+    /// The accesses at which the machine stops: first byte, bytes, loads, stores.
+    fn set_watchpoints(&self, ranges: Vec<(u64, u64, bool, bool)>) -> PyResult<()> {
+        let watch = |(at, len, loads, stores)| {
+            let of = match (loads, stores) {
+                (true, false) => Watched::Loads,
+                (false, true) => Watched::Stores,
+                (true, true) | (false, false) => Watched::Both,
+            };
+            Watch { at: Ea(at), len, of }
+        };
+        let watches: Vec<Watch> = ranges.into_iter().map(watch).collect();
+        Ok(self.0.vm("watchpoints")?.set_watchpoints(&watches)?)
     }
 
     /// Records hypercalls, the last `capacity` of them; 0 ends it.

@@ -6,7 +6,9 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::migrate::Ran;
 use crate::migrate::Used;
+use crate::mmu::Access;
 use crate::signal;
+use crate::units::Ea;
 use crate::vm::Shared;
 use crate::vm::lock;
 use std::sync::Condvar;
@@ -91,6 +93,17 @@ pub enum StopReason {
     Budget,
     /// This vCPU reached a breakpoint.
     Breakpoint(u32),
+    /// A vCPU is about to make an access that is watched.
+    Watchpoint {
+        /// Dense index of the vCPU.
+        cpu: u32,
+        /// Effective address.
+        at: Ea,
+        /// Bytes.
+        bytes: u8,
+        /// Load or store.
+        access: Access,
+    },
     /// The guest said something, and somebody listened.
     Output,
     /// The guest's doing, with its words if it gave any.

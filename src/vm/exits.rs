@@ -157,6 +157,10 @@ impl Shared {
                 self.stop(Status::Paused, StopReason::Breakpoint(cpu.0));
                 Next::Park
             }
+            Exit::Watchpoint { at, bytes, access } => {
+                self.stop(Status::Paused, StopReason::Watchpoint { cpu: cpu.0, at, bytes, access });
+                Next::Park
+            }
             Exit::Kicked | Exit::Budget => Next::Go,
         }
     }
@@ -342,6 +346,10 @@ impl Shared {
         // An exit belongs to the instruction: it is carried out with it.
         while slot.vcpu.instructions() == before || slot.vcpu.state().nip == slot.vcpu.state().cia {
             let exit = slot.vcpu.run(Some(1))?;
+            if matches!(exit, Exit::Breakpoint | Exit::Watchpoint { .. }) {
+                // Who steps has seen it, and wants it executed.
+                continue;
+            }
             if exit == Exit::Budget || self.handle(cpu, &mut slot, exit) == Next::Park || slot.halt != Halt::No {
                 break;
             }

@@ -34,6 +34,7 @@ use crate::accel::Fp;
 use crate::accel::Irqchip;
 use crate::accel::Parts;
 use crate::accel::Vcpu;
+use crate::accel::Watch;
 use crate::clock::VirtualClock;
 use crate::cpu::CpuState;
 use crate::dev::ResetKind;
@@ -350,6 +351,20 @@ impl Vm {
             self.shared.needs_counting("stop at breakpoints", "leave them out")?;
         }
         self.shared.stopped("set breakpoints", |s| s.slots.iter().for_each(|slot| lock(slot).vcpu.set_breakpoints(at)))
+    }
+
+    /// Accesses at which a vCPU stops the machine before making them.
+    ///
+    /// # Errors
+    /// The machine runs, or a range is empty.
+    pub fn set_watchpoints(&self, watches: &[Watch]) -> Result<()> {
+        if !watches.is_empty() {
+            self.shared.needs_counting("watch accesses", "leave watchpoints out")?;
+        }
+        if let Some(w) = watches.iter().find(|w| w.len == 0) {
+            return Err(Error::config("watchpoints", format!("the one at {:#x} has no bytes", w.at.0), "watch at least one byte"));
+        }
+        self.shared.stopped("set watchpoints", |s| s.slots.iter().for_each(|slot| lock(slot).vcpu.set_watches(watches)))
     }
 
     /// Starts or ends the recording of hypercalls, of which at most `capacity` are kept (0: off).

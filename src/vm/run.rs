@@ -127,7 +127,8 @@ impl Shared {
                 | Exit::MmioWrite { .. }
                 | Exit::SystemReset
                 | Exit::Halted
-                | Exit::Breakpoint) => self.handle(cpu, &mut slot, exit),
+                | Exit::Breakpoint
+                | Exit::Watchpoint { .. }) => self.handle(cpu, &mut slot, exit),
             };
             match next {
                 Next::Go => {}

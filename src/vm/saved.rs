@@ -111,7 +111,12 @@ impl SavedRun {
         let status = if status == Status::Running { Status::Paused } else { status };
         let text = match reason {
             StopReason::Guest(text) | StopReason::Internal(text) => text,
-            StopReason::None | StopReason::User | StopReason::Budget | StopReason::Breakpoint(_) | StopReason::Output => String::new(),
+            StopReason::None
+            | StopReason::User
+            | StopReason::Budget
+            | StopReason::Breakpoint(_)
+            | StopReason::Watchpoint { .. }
+            | StopReason::Output => String::new(),
         };
         SavedRun { status: status.name().into(), text }
     }

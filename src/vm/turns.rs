@@ -142,7 +142,7 @@ impl Turn {
             Some(Exit::SystemReset) => 5,
             Some(Exit::Halted) => 6,
             // Those are of the host's making, and never entered.
-            Some(Exit::Kicked | Exit::Budget | Exit::Breakpoint) => return,
+            Some(Exit::Kicked | Exit::Budget | Exit::Breakpoint | Exit::Watchpoint { .. }) => return,
         };
         let words =
             [kind, self.cpu as u64, executed, now.as_nanos() as u64, s.nip, s.msr.0, s.lr, s.ctr, s.xer.pack(), u64::from(s.cr.pack())];
@@ -287,7 +287,8 @@ impl Shared {
                 | Exit::MmioWrite { .. }
                 | Exit::SystemReset
                 | Exit::Halted
-                | Exit::Breakpoint) => {
+                | Exit::Breakpoint
+                | Exit::Watchpoint { .. }) => {
                     turn.enter(executed, self.clock.now(), slot.vcpu.state(), Some(exit));
                     let said = self.said();
                     let next = self.handle(cpu, &mut slot, exit);

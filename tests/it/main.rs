@@ -25,6 +25,7 @@ mod platform;
 mod rtas;
 mod saved;
 mod smp;
+mod stops;
 mod stores;
 mod twins;
 mod versions;

@@ -86,7 +86,7 @@ fn follow(vcpu: &mut Interp, input: &mut Input<'_>) {
             Exit::MmioWrite { .. } => Reply::Stored,
             Exit::Halted | Exit::SystemReset => Reply::Nothing,
             Exit::Budget => break,
-            Exit::Kicked | Exit::Breakpoint => panic!("nobody kicks, and there is no breakpoint"),
+            Exit::Kicked | Exit::Breakpoint | Exit::Watchpoint { .. } => panic!("nobody kicks, and nothing stops"),
         };
         vcpu.complete(reply);
     }

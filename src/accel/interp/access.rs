@@ -151,6 +151,7 @@ impl Core {
 
     #[cold]
     fn load_slow<T: Scalar>(&mut self, ea: u64) -> Result<T, Trap> {
+        self.watch(ea, T::BYTES, Access::Load)?;
         let mut bytes = [0u8; 16];
         let n = T::BYTES as usize;
         for (from, len) in pieces(ea, T::BYTES) {
@@ -179,6 +180,7 @@ impl Core {
 
     #[cold]
     fn store_slow<T: Scalar>(&mut self, ea: u64, raw: T) -> Result<(), Trap> {
+        self.watch(ea, T::BYTES, Access::Store)?;
         let n = T::BYTES as usize;
         let bytes: [u8; 16] = std::array::from_fn(|k| {
             let shift = if cfg!(target_endian = "little") { 8 * k } else { 8 * (n - 1).saturating_sub(k) };
@@ -223,7 +225,7 @@ impl Core {
             return Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8));
         }
         let cx = mmu::Context { state: self, model: self.model, partition: &self.partition };
-        let t = match mmu::translate(&cx, Ea(ea), access) {
+        let mut t = match mmu::translate(&cx, Ea(ea), access) {
             Ok(t) => t,
             Err(fault) => return Err(self.fault(ea, access, fault)),
         };
@@ -232,11 +234,25 @@ impl Core {
             return Ok(Place::Device(t.ra));
         };
         let delta = (host as u64).wrapping_sub(ea & PAGE_MASK);
+        match self.stops.near(ea) {
+            // Each of its accesses comes here.
+            (true, _) => return Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8)),
+            (false, true) => t.page_shift = tlb::PAGE_SHIFT,
+            (false, false) => {}
+        }
         self.tlb.fill(ea, half, delta, &t);
         if access == Access::Load && t.writable == Writable::Yes {
             self.tlb.fill(ea, Half::Write, delta, &t);
         }
         Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8))
+    }
+
+    /// Leaves before an access that the user watches. Watched pages are not in the TLB.
+    fn watch(&mut self, ea: u64, len: u64, access: Access) -> Result<(), Trap> {
+        if self.stops.watches(ea, len, access) {
+            return Err(self.exit(Exit::Watchpoint { at: Ea(ea), bytes: len as u8, access }));
+        }
+        Ok(())
     }
 
     /// The interrupt for a failed data access at `ea`.
@@ -291,6 +307,7 @@ impl Core {
         if !ea.is_multiple_of(bytes) {
             return Err(self.misaligned(ea));
         }
+        self.watch(ea, bytes, access)?;
         match self.resolve(ea, access)? {
             Place::Ram(host) => Ok(host),
             Place::Device(_) => Err(self.fault(ea, access, Fault { vector: Vector::DataStorage, status: Dsisr::BADACCESS })),
@@ -369,6 +386,7 @@ impl Core {
     /// Zeroes the aligned block of `bytes` (a power of two up to 4096) around `ea` (dcbz).
     pub fn zero_block(&mut self, ea: u64, bytes: u64) -> Result<(), Trap> {
         let ea = (ea & self.ea_mask) & !(bytes - 1);
+        self.watch(ea, bytes, Access::Store)?;
         match self.resolve(ea, Access::Store)? {
             Place::Ram(host) => {
                 // SAFETY: the block is aligned and so does not leave its RAM page.

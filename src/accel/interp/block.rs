@@ -234,6 +234,9 @@ fn decode_run(c: &Core, page: Ra, slot: usize) -> Box<[Op]> {
     let mut ops = Vec::new();
     let mut k = slot;
     while k < SLOTS && ops.len() < BLOCK_MAX {
+        if c.stops.cuts(k) && !ops.is_empty() {
+            break;
+        }
         let d = decode_at(c, page, k);
         if c.counted && tells_time(&d) && !ops.is_empty() {
             // Between two blocks it is known how many instructions were executed.

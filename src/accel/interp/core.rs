@@ -4,6 +4,7 @@ use crate::accel::Exit;
 use crate::accel::Parts;
 use crate::accel::interp::Step;
 use crate::accel::interp::Trap;
+use crate::accel::interp::stops::Stops;
 use crate::accel::interp::tlb::Tlb;
 use crate::clock;
 use crate::clock::VirtualClock;
@@ -75,6 +76,8 @@ pub struct Core {
     pub(in crate::accel) due_at: u64,
     /// Where random numbers come from; `None`: from the host.
     pub random: Option<Seeded>,
+    /// Where the user wants it to stop.
+    pub(in crate::accel) stops: Stops,
     /// Instructions executed.
     pub(in crate::accel) instructions: u64,
     /// Signals that matter with MSR\[EE\] as it is.
@@ -209,6 +212,7 @@ impl Core {
             counted,
             due_at: u64::MAX,
             random: None,
+            stops: Stops::default(),
             instructions: 0,
             poll_mask: 0,
             slice: 0,

@@ -41,6 +41,7 @@ pub mod recorded;
 pub mod run;
 pub mod slb;
 pub mod spr;
+pub mod stops;
 pub mod system;
 pub mod tlb;
 pub mod tlbie;

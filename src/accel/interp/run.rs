@@ -4,9 +4,11 @@ use crate::accel::Exit;
 use crate::accel::Parts;
 use crate::accel::Reply;
 use crate::accel::Vcpu;
+use crate::accel::Watch;
 use crate::accel::interp::Core;
 use crate::accel::interp::Trap;
 use crate::accel::interp::block::CodeCache;
+use crate::accel::interp::stops::Here;
 use crate::cpu::CpuState;
 use crate::cpu::interrupt;
 use crate::cpu::interrupt::Interrupt;
@@ -14,6 +16,7 @@ use crate::cpu::timebase;
 use crate::error::Result;
 use crate::isa::regs::Msr;
 use crate::isa::vectors::Vector;
+use crate::mmu::partition::Scope;
 use crate::random::Seeded;
 use crate::signal;
 use crate::signal::Signals;
@@ -59,13 +62,12 @@ impl Engine for Interpreting {
 pub struct Interp {
     pub(in crate::accel) core: Core,
     code: CodeCache,
-    breakpoints: Vec<u64>,
 }
 
 impl Interp {
     /// A vCPU with all registers zero.
     pub fn new(parts: Parts) -> Interp {
-        Interp { core: Core::new(parts), code: CodeCache::default(), breakpoints: Vec::new() }
+        Interp { core: Core::new(parts), code: CodeCache::default() }
     }
 
     /// The vCPU as instruction functions see it, for tests of single instructions.
@@ -85,8 +87,21 @@ impl Interp {
             }
             Trap::Exit => {
                 let exit = c.exiting.take().expect("an exit is prepared before it is returned");
-                if matches!(exit, Exit::MmioRead { .. } | Exit::MmioWrite { .. }) {
-                    c.nip = c.cia;
+                match exit {
+                    Exit::MmioRead { .. } | Exit::MmioWrite { .. } => c.nip = c.cia,
+                    Exit::Watchpoint { .. } => {
+                        // It has not been executed.
+                        c.nip = c.cia;
+                        c.instructions -= 1;
+                        c.stops.reported(c.cia);
+                    }
+                    Exit::Hcall { .. }
+                    | Exit::HcallFromProblemState
+                    | Exit::SystemReset
+                    | Exit::Halted
+                    | Exit::Kicked
+                    | Exit::Budget
+                    | Exit::Breakpoint => {}
                 }
                 Some(exit)
             }
@@ -174,7 +189,6 @@ impl Interp {
 
     fn run_inner<E: Engine>(&mut self, engine: &mut E, budget: u64) -> Exit {
         let mut left = budget;
-        let mut first = true;
         loop {
             let c = &mut self.core;
             // An instruction that a device has answered is finished first: an interrupt in between would lose the answer, or give it to another one.
@@ -189,11 +203,13 @@ impl Interp {
                 return Exit::Budget;
             }
             let tracing = c.msr.0 & (Msr::SE | Msr::BE) != 0;
-            let singly = tracing || repeating || !self.breakpoints.is_empty();
-            if !first && singly && self.breakpoints.contains(&c.nip) {
-                return Exit::Breakpoint;
-            }
-            first = false;
+            let passing = c.stops.any()
+                && match c.stops.look(c.nip) {
+                    Here::Stop if !repeating => return Exit::Breakpoint,
+                    Here::Stop | Here::Pass => true,
+                    Here::Go => c.stops.passes(),
+                };
+            let singly = tracing || repeating || passing;
             let (before, from, limit) = (c.msr, c.nip, left.min(c.until_due()));
             let stretch = if singly { self.block(1) } else { engine.stretch(self, limit) };
             let (n, trap) = match stretch {
@@ -208,6 +224,9 @@ impl Interp {
                 self.core.slice = 0;
             }
             let exit = trap.and_then(|t| self.settle(t));
+            if passing && !matches!(exit, Some(Exit::MmioRead { .. } | Exit::MmioWrite { .. })) {
+                self.core.stops.passed();
+            }
             if repeating && exit.is_none() {
                 self.core.mmio.done.clear();
                 self.core.mmio.used = 0;
@@ -298,7 +317,13 @@ impl Vcpu for Interp {
     }
 
     fn set_breakpoints(&mut self, at: &[u64]) {
-        self.breakpoints = at.to_vec();
+        self.core.stops.set_breakpoints(at, self.core.state.nip);
+        self.code.clear();
+    }
+
+    fn set_watches(&mut self, watches: &[Watch]) {
+        self.core.stops.set_watches(watches);
+        self.core.forget(Scope::All);
     }
 }
 

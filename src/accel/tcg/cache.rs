@@ -139,7 +139,7 @@ impl Cache {
     }
 
     /// Forgets all translated code.
-    fn clear(&mut self, c: &mut Core) {
+    pub fn clear(&mut self, c: &mut Core) {
         self.clears += 1;
         self.buffer.truncate(self.fixed);
         self.sites.forget_all(c, &mut self.buffer);
@@ -342,6 +342,9 @@ fn collect(c: &Core, page: Ra, slot: usize, longest: usize) -> Vec<(u16, Decoded
     let mut block = Vec::with_capacity(16);
     let mut k = slot;
     while k < SLOTS && block.len() < longest {
+        if c.stops.cuts(k) && !block.is_empty() {
+            break;
+        }
         let mut d = decode_at(c, page, k);
         match d.row.map_or("", |r| r.name) {
             "bc" => d.ends = branch::ends(k as u16, d.op.insn),

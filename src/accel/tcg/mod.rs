@@ -35,6 +35,7 @@ use crate::accel::Fp;
 use crate::accel::Parts;
 use crate::accel::Reply;
 use crate::accel::Vcpu;
+use crate::accel::Watch;
 use crate::accel::interp::Interp;
 use crate::accel::interp::Trap;
 use crate::accel::interp::function;
@@ -321,5 +322,10 @@ impl Vcpu for Tcg {
 
     fn set_breakpoints(&mut self, at: &[u64]) {
         self.interp.set_breakpoints(at);
+        self.translator.cache.clear(&mut self.interp.core);
+    }
+
+    fn set_watches(&mut self, watches: &[Watch]) {
+        self.interp.set_watches(watches);
     }
 }

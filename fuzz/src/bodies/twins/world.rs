@@ -151,7 +151,9 @@ impl World {
                 Exit::Hcall { .. } | Exit::HcallFromProblemState => Reply::Hcall { status: -2, out: [0x55; 8], count: 3 },
                 Exit::MmioRead { at, .. } => Reply::Loaded(at.0.wrapping_mul(0x0123_4567_89ab_cdef)),
                 Exit::MmioWrite { .. } => Reply::Stored,
-                Exit::Halted | Exit::SystemReset | Exit::Kicked | Exit::Breakpoint | Exit::Budget => Reply::Nothing,
+                Exit::Halted | Exit::SystemReset | Exit::Kicked | Exit::Breakpoint | Exit::Watchpoint { .. } | Exit::Budget => {
+                    Reply::Nothing
+                }
             });
         }
         let mut ram = vec![0; RAM as usize];

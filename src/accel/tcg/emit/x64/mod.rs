@@ -266,7 +266,8 @@ pub struct Place {
 /// Emits `block`.
 pub fn emit(c: &Core, stubs: &Stubs, place: Place, block: &[(u16, Decoded)]) -> Code {
     let (mut e, mut steps) = emit_with(c, stubs, place, block, Vec::new());
-    if e.is_loop() && steps == 0 {
+    // A loop of its own would go by a breakpoint at its start.
+    if e.is_loop() && steps == 0 && !c.stops.cuts(usize::from(block[0].0)) {
         let exchanges = loops::choose(&e.uses);
         if !exchanges.is_empty() {
             (e, steps) = emit_with(c, stubs, place, block, exchanges);
@@ -323,6 +324,7 @@ impl Emitter<'_> {
     fn whole(&mut self, first_link: usize) -> u32 {
         let n = self.block.len() as i32;
         let dry = self.a.new_dynamic_label();
+        self.stop_here();
         self.take_over();
         if !self.exchanges.is_empty() {
             let head = self.a.new_dynamic_label();
@@ -364,6 +366,24 @@ impl Emitter<'_> {
         self.hand_back();
         dynasm!(self.a ; mov ecx, offset ; jmp extern self.stubs.fuel);
         steps
+    }
+
+    /// Where a breakpoint has the offset of this block, goes back to the run loop if it is in this page.
+    fn stop_here(&mut self) {
+        let slot = self.block[0].0;
+        for page in self.core.stops.pages(usize::from(slot)) {
+            let offset = i32::from(slot) * 4;
+            dynasm!(self.a
+                ; mov rax, QWORD page as i64
+                ; cmp rax, [rbp + PAGE]
+                ; jne >elsewhere
+                ; add rax, offset
+                ; mov [rbp + NIP], rax
+                ; mov eax, exec::LOOK as i32
+                ; jmp extern self.stubs.leave
+                ; elsewhere:
+            );
+        }
     }
 
     /// The cold code.
