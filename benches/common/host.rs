@@ -1,5 +1,6 @@
 //! What the kernel says of a process: CPU time and resident memory.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fs;
 
@@ -53,22 +54,28 @@ pub fn resident(process: u32, ram: u64) -> (f64, f64) {
             }
             _ if !key.ends_with(':') => {
                 let inode = value.split_whitespace().nth(3).and_then(|n| n.parse().ok()).unwrap_or(0);
-                mappings.push(Mapping { inode, ..Mapping::default() });
+                let shared = value.split_whitespace().next().is_some_and(|rights| rights.ends_with('s'));
+                mappings.push(Mapping { inode, shared, ..Mapping::default() });
             }
             _ => {}
         }
     }
+    // A file that is mapped more than once has its pages counted once, by their shares: guest RAM, and the two views of translated code.
+    let mut times: HashMap<u64, u32> = HashMap::new();
+    mappings.iter().filter(|m| m.inode != 0).for_each(|m| *times.entry(m.inode).or_default() += 1);
+    let counted = |m: &Mapping| if m.shared && times.get(&m.inode).is_some_and(|n| *n > 1) { m.share } else { m.resident };
     let is_ram: HashSet<u64> = mappings.iter().filter(|m| m.size == ram >> 10 && m.inode != 0).map(|m| m.inode).collect();
     let (of_ram, others): (Vec<_>, Vec<_>) = mappings.iter().partition(|m| m.size == ram >> 10 || is_ram.contains(&m.inode));
     assert!(!of_ram.is_empty(), "no mapping has the size of guest RAM");
-    // A page that is mapped twice counts once in the shares.
     let mib = |kib: u64| kib as f64 / 1024.0;
-    (mib(of_ram.iter().map(|m| m.share).sum()), mib(others.iter().map(|m| m.resident).sum()))
+    (mib(of_ram.iter().map(|m| m.share).sum()), mib(others.iter().map(|m| counted(m)).sum()))
 }
 
 #[derive(Default)]
 struct Mapping {
     inode: u64,
+    /// Stores reach the file.
+    shared: bool,
     size: u64,
     resident: u64,
     share: u64,

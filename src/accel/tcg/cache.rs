@@ -44,8 +44,8 @@ const NONE: u32 = u32::MAX;
 struct Page {
     ra: Ra,
     generation: u32,
-    /// For each word, 1 + the number of the block that starts there, or 0.
-    starts: Box<[u32; SLOTS]>,
+    /// For each word, 1 + the index in `blocks` of the block that starts there, or 0.
+    starts: Box<[u16; SLOTS]>,
     blocks: Vec<u32>,
 }
 
@@ -229,9 +229,10 @@ impl Cache {
             self.enter_page(c, tag)?
         };
         let slot = (nip as usize & 0xfff) >> 2;
-        match self.pages[page as usize].starts[slot] {
+        let p = &self.pages[page as usize];
+        match usize::from(p.starts[slot]) {
             0 => self.translate(c, page, slot, counts),
-            block => Ok(block - 1),
+            block => Ok(p.blocks[block - 1]),
         }
     }
 
@@ -296,7 +297,8 @@ impl Cache {
         self.blocks.push(Block { code: at, incoming: Vec::new() });
         let p = &mut self.pages[page as usize];
         p.blocks.push(number);
-        p.starts[slot] = number + 1;
+        // A word has one block at most.
+        p.starts[slot] = p.blocks.len() as u16;
         Ok(number)
     }
 

@@ -111,6 +111,12 @@ fn count(core: &mut Core, run: usize) {
     table[at].1 += 1;
 }
 
+/// How far `run` is from [`step`], by which translated code names it: both are in this program's text.
+pub fn distance(run: Run) -> i32 {
+    let distance = (run as *const () as usize).wrapping_sub(step as *const () as usize) as i64;
+    i32::try_from(distance).expect("a program's text is smaller than 2 GiB")
+}
+
 /// An instruction by its interpreter function, for translated code: 0 if the code may go on, else why it must come back.
 ///
 /// # Safety

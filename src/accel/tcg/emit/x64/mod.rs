@@ -408,7 +408,12 @@ impl Emitter<'_> {
                 Cold::Unknown { from, back, fallback, site, look_up } => {
                     dynasm!(self.a ; =>from ; lea rax, [rip + 0]);
                     self.near(site);
-                    dynasm!(self.a ; call extern look_up ; jne =>fallback ; jmp =>back);
+                    dynasm!(self.a ; call extern look_up);
+                    match self.cold.get(k + 1) {
+                        // It follows.
+                        Some(Cold::Step { from, .. }) if *from == fallback => dynasm!(self.a ; je =>back),
+                        _ => dynasm!(self.a ; jne =>fallback ; jmp =>back),
+                    }
                 }
                 Cold::Return { from, index } => {
                     self.index = index;
@@ -441,10 +446,10 @@ impl Emitter<'_> {
         let (slot, d) = &self.block[self.index];
         let floats = if d.row.is_none_or(|r| r.facility != Facility::None) { exec::FLOATS } else { 0 };
         let position = (exec::position(u32::from(*slot) * 4, self.refund()) | floats) as i32;
-        let run = d.op.run as *const () as usize as i64;
+        let run = exec::distance(d.op.run);
         let (prefixed, image) = (d.op.insn.is_prefixed(), d.op.insn.0);
         self.hand_back();
-        dynasm!(self.a ; mov eax, position ; mov rdx, QWORD run);
+        dynasm!(self.a ; mov eax, position ; mov edx, run);
         if prefixed {
             let image = image as i64;
             dynasm!(self.a ; mov rcx, QWORD image);

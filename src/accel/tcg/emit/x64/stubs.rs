@@ -62,7 +62,7 @@ pub struct Stubs {
     pub fuel: usize,
     /// To the address in rax.
     pub indirect: usize,
-    /// Calls [`exec::step`]; position in eax, function in rdx, image in rcx.
+    /// Calls [`exec::step`]; position in eax, [`exec::distance`] of the function in edx, image in rcx.
     pub step: usize,
     /// The same, jumped to, and then out.
     pub step_and_look: usize,
@@ -145,14 +145,14 @@ impl Stubs {
         s.step = place(buffer, |a| {
             store_pinned(a);
             // The return address is on the stack: eight more for alignment.
-            dynasm!(a ; sub rsp, 8 ; lea rdi, [rbp + back] ; mov esi, eax ; mov rax, QWORD step ; call rax ; add rsp, 8 ; test eax, eax ; jnz >failed);
+            dynasm!(a ; sub rsp, 8 ; lea rdi, [rbp + back] ; mov esi, eax ; mov rax, QWORD step ; movsxd rdx, edx ; add rdx, rax ; call rax ; add rsp, 8 ; test eax, eax ; jnz >failed);
             load_pinned(a);
             dynasm!(a ; ret ; failed: ; jmp extern out);
         });
         s.step_and_look = place(buffer, |a| {
             store_pinned(a);
             let look = exec::LOOK as i32;
-            dynasm!(a ; lea rdi, [rbp + back] ; mov esi, eax ; mov rax, QWORD step ; call rax ; mov ecx, look ; test eax, eax ; cmovz eax, ecx ; jmp extern out);
+            dynasm!(a ; lea rdi, [rbp + back] ; mov esi, eax ; mov rax, QWORD step ; movsxd rdx, edx ; add rdx, rax ; call rax ; mov ecx, look ; test eax, eax ; cmovz eax, ecx ; jmp extern out);
         });
         s.look_up = [Class::Problem, Class::Privileged, Class::Real].map(|class| {
             [Half::Read, Half::Write].map(|half| [1, 2, 4, 8, 16].map(|bytes| place(buffer, |a| look_up(a, class, half, bytes))))
