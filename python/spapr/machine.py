@@ -304,7 +304,7 @@ class Machine:
         - `timeout`: seconds for all of it, then it is cancelled. `stall_timeout`: seconds that the other side may keep still.
         - `auto_converge`: a guest that changes memory faster than it can be sent is slowed down, step by step.
         - `postcopy_after`: after so many rounds the guest moves before the rest of its memory, which it waits for page by page.
-        - `connections`: how many are used at once. `xbzrle_cache_size`: for copies of pages of which only changes are sent (memory is taken as they come); 0 sends them whole.
+        - `connections`: how many are used at once (2; of `fd:` as many as are named). `xbzrle_cache_size`: for copies of pages of which only changes are sent (memory is taken as they come); 0 sends them whole.
         - `tls`: a folder with `ca-cert.pem`, `client-cert.pem`, `client-key.pem`. `tls_hostname`: the name in the other side's certificate.
         """
         from spapr import migration

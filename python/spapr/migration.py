@@ -186,7 +186,8 @@ def migrate(
     tls_hostname: str | None,
 ) -> MigrationInfo:
     """See `Machine.migrate`."""
-    count = connections if connections is not None else to.count(",") + 1 if isinstance(to, str) and to.startswith("fd:") else 2 if postcopy_after is not None else 1
+    # Two keep two processors busy on either side: filling fresh memory costs the destination more than sending costs the source.
+    count = connections if connections is not None else to.count(",") + 1 if isinstance(to, str) and to.startswith("fd:") else 2
     cache = parse_size("xbzrle_cache_size", xbzrle_cache_size)
     wishes = Wishes(
         downtime_limit=downtime_limit,

@@ -13,6 +13,10 @@ const FIXED: Duration = Duration::from_millis(8);
 const DIRTY_PERCENT: u64 = 50;
 /// … so many times.
 const DIRTY_ROUNDS: u32 = 2;
+/// A rest that fits the downtime, but takes longer than this, is made smaller by another round while rounds do that well …
+const SHORT: Duration = Duration::from_millis(16);
+/// … so many times.
+const EXTRA_ROUNDS: u32 = 3;
 /// The first slowing down, the next ones, and the last, in percent of the guest's time (QEMU's numbers).
 const THROTTLE_FIRST: u8 = 20;
 const THROTTLE_MORE: u8 = 10;
@@ -97,6 +101,8 @@ pub struct Converge {
     limit: Duration,
     throttle: Option<u8>,
     overrun: u32,
+    /// Rounds that were made though the rest fitted.
+    extra: u32,
     /// Pages a second of the slowest of the last rounds that sent enough to tell.
     rate: Option<f64>,
 }
@@ -104,7 +110,7 @@ pub struct Converge {
 impl Converge {
     /// For a downtime of `limit`.
     pub fn new(limit: Duration, throttle: Throttle) -> Converge {
-        Converge { limit, throttle: (throttle == Throttle::Allowed).then_some(0), overrun: 0, rate: None }
+        Converge { limit, throttle: (throttle == Throttle::Allowed).then_some(0), overrun: 0, extra: 0, rate: None }
     }
 
     /// How long the guest would stand still if it were stopped now.
@@ -124,11 +130,18 @@ impl Converge {
         if sent.pages >= 256 || self.rate.is_none() {
             self.rate = Some(sent.pages.max(1) as f64 / sent.took.as_secs_f64().max(1e-6));
         }
-        if sent.dirty == 0 || self.expected(sent.dirty).is_some_and(|e| e <= self.limit) {
-            return Next::Switch;
-        }
-        if sent.dirty * 100 <= sent.pages * DIRTY_PERCENT {
-            return Next::Again;
+        let shrinks = sent.dirty * 100 <= sent.pages * DIRTY_PERCENT;
+        match self.expected(sent.dirty) {
+            _ if sent.dirty == 0 => return Next::Switch,
+            Some(e) if e <= self.limit => {
+                if e <= SHORT || !shrinks || self.extra == EXTRA_ROUNDS {
+                    return Next::Switch;
+                }
+                self.extra += 1;
+                return Next::Again;
+            }
+            Some(_) | None if shrinks => return Next::Again,
+            Some(_) | None => {}
         }
         self.overrun += 1;
         match &mut self.throttle {
@@ -154,9 +167,21 @@ mod tests {
     fn it_switches_when_the_rest_fits() {
         let mut c = Converge::new(Duration::from_millis(100), Throttle::Allowed);
         assert_eq!(c.next(round(100_000, 1000, 20_000)), Next::Again);
-        assert_eq!(c.next(round(20_000, 200, 9_000)), Next::Switch);
+        assert_eq!(c.next(round(20_000, 200, 11_000)), Next::Again);
+        assert_eq!(c.next(round(11_000, 110, 9_000)), Next::Switch);
         assert_eq!(c.expected(10_000), Some(Duration::from_millis(100) + FIXED));
         assert_eq!(Converge::new(Duration::ZERO, Throttle::Never).next(round(5, 1, 0)), Next::Switch);
+    }
+
+    #[test]
+    fn a_rest_that_fits_is_made_smaller_while_that_goes_well() {
+        let mut c = Converge::new(Duration::from_millis(300), Throttle::Allowed);
+        assert_eq!(c.next(round(100_000, 1000, 20_000)), Next::Again);
+        assert_eq!(c.next(round(20_000, 200, 4_000)), Next::Again);
+        assert_eq!(c.next(round(4_000, 40, 700)), Next::Switch);
+        let mut c = Converge::new(Duration::from_secs(10), Throttle::Allowed);
+        let steps = [50_000, 25_000, 12_000, 6_000].map(|dirty| c.next(round(2 * dirty, dirty / 50, dirty)));
+        assert_eq!(steps, [Next::Again, Next::Again, Next::Again, Next::Switch]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accel import accelerators
 from conftest import TIMEOUT
 
 import spapr
@@ -75,6 +76,20 @@ def test_a_paused_guest_is_the_same_there(machine: Make, waiting_machine: Make) 
     assert (dst.cpus[0].gpr.tolist(), dst.ram.read(0, 64 << 20)) == before
     dst.resume()
     alive(dst)
+
+
+def test_moves_between_accelerators_and_back(machine: Make, waiting_machine: Make) -> None:
+    """Live, while every thread of the guest changes memory of its own."""
+    here = booted(machine, accel="interp")
+    here.console.sendline("dirty start 20000 16")
+    here.console.expect(r"^ok", timeout=TIMEOUT)
+    for accel in reversed(accelerators() * 2):
+        there = waiting_machine(accel=accel)
+        here.migrate(there, timeout=120)
+        alive(there)
+        there.console.sendline("dirty")
+        there.console.expect(r"dirty running=1 rate=20000 .*\s+ok", timeout=TIMEOUT)
+        here = there
 
 
 @pytest.mark.parametrize("scheme", ["unix", "tcp", "fd"])

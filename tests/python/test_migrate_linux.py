@@ -14,11 +14,10 @@ from mover import Mover, initrd
 
 MOVES = int(os.environ.get("SPAPR_MOVES", "10"))
 
-POWER8_LIKE = {"cpu": "power8", "max_cpu_compat": "power8"}
-POWER9_LIKE = {"cpu": "power9", "max_cpu_compat": "power8"}
-POWER9 = {"cpu": "power9"}
-POWER10_LIKE = {"cpu": "power10", "max_cpu_compat": "power9"}
-POWER9_AS_9 = {"cpu": "power9", "max_cpu_compat": "power9"}
+POWER8_LIKE = {"host": "kvm-hv/power8", "cpu": "power8", "max_cpu_compat": "power8"}
+POWER9_LIKE = {"host": "kvm-hv/power9", "cpu": "power9", "max_cpu_compat": "power8"}
+POWER10_LIKE = {"host": "kvm-hv/power10", "cpu": "power10", "max_cpu_compat": "power9"}
+POWER9_AS_9 = {"host": "kvm-hv/power9", "cpu": "power9", "max_cpu_compat": "power9"}
 
 MODES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "xics": (POWER8_LIKE | {"ic_mode": "xics"}, POWER9_LIKE | {"ic_mode": "xics"}),

@@ -160,6 +160,40 @@ def test_a_full_disk_costs_neither_the_old_file_nor_the_guest(guest: Make, tmp_p
     assert it.ask("ids")
 
 
+FILLER = """
+import os, sys, spapr
+folder, kernel = sys.argv[1:]
+vm = spapr.Machine(memory="256M", kernel=kernel)
+vm.start()
+vm.console.expect("ready", timeout=60)
+vm.pause()
+path = os.path.join(folder, "state")
+vm.save_checkpoint(path)
+old = open(path, "rb").read()
+vm.ram.write(0x4000000, os.urandom(8 << 20))
+for sync in True, False:
+    try:
+        vm.save_checkpoint(path, sync=sync)
+    except OSError as e:
+        print("refused", e.errno, os.listdir(folder), open(path, "rb").read() == old)
+spapr.load_checkpoint(path).close()
+vm.resume()
+vm.console.sendline("ids")
+vm.console.expect("ok", timeout=60)
+print("alive")
+"""
+
+
+def test_a_file_system_without_room_costs_neither_the_old_file_nor_the_guest(tmp_path: Path) -> None:
+    """A file system of 6 MiB, in a mount namespace of the test's own, and a guest that needs 8 MiB more than before."""
+    inside = f"mount -t tmpfs -o size=6m none {tmp_path} && exec {sys.executable} -c '{FILLER}' {tmp_path} {embedded_guest('be')}"
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", inside], capture_output=True, text=True, cwd=ROOT, check=False)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        assert not os.environ.get("CI"), done.stderr
+        pytest.skip(f"needs a mount namespace: {done.stderr.strip()}")
+    assert done.stdout.splitlines() == [f"refused {errno.ENOSPC} ['state'] True"] * 2 + ["alive"], done.stderr
+
+
 WRITER = """
 import sys, spapr
 vm = spapr.Machine(memory="256M", kernel=sys.argv[1])

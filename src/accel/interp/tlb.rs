@@ -286,9 +286,9 @@ impl Tlb {
             }
             return;
         }
-        // All of the 64 KiB must be RAM.
+        // All of the 64 KiB must be RAM, and here: only the page itself was waited for, if it came after the guest.
         let start = t.ra.0 >> LARGE_SHIFT << LARGE_SHIFT;
-        if t.page_shift >= LARGE_SHIFT && self.memory.contains(Ra(start), 1 << LARGE_SHIFT) {
+        if t.page_shift >= LARGE_SHIFT && self.memory.contains(Ra(start), 1 << LARGE_SHIFT) && !self.memory.lacks_pages() {
             let entry = Entry { tag: (ea >> LARGE_SHIFT << LARGE_SHIFT) | self.data, delta };
             let at = (ea >> LARGE_SHIFT) as usize & (LARGE - 1);
             match half {
@@ -360,6 +360,8 @@ impl Tlb {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::PageSet;
+    use crate::mmu::Writable;
 
     fn with_pid(pid: u64) -> CpuState {
         let mut s = CpuState { msr: Msr(Msr::SF | Msr::IR | Msr::DR), ..CpuState::default() };
@@ -380,5 +382,21 @@ mod tests {
         assert_eq!(number(&mut tlb, 6), six);
         let again = number(&mut tlb, 5);
         assert!(again.0 != five.0 && again.1 != five.1, "entries of the forgotten process would match again");
+    }
+
+    #[test]
+    fn a_large_entry_covers_no_page_that_is_still_elsewhere() {
+        let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
+        let mut tlb = Tlb::new(memory.clone());
+        tlb.select(&CpuState::default(), 0, Tables::Hash);
+        let t = Translation { ra: Ra(0), page_shift: 24, writable: Writable::Yes, holds: Holds::Always };
+        let mut absent = PageSet::none(256);
+        absent.insert(1);
+        memory.set_absent(absent);
+        tlb.fill(0, Half::Read, 0, &t);
+        assert_eq!(tlb.refill(0x1000, Half::Read), None);
+        assert!(memory.supply(1, &[0; 4096]));
+        tlb.fill(0, Half::Read, 0, &t);
+        assert_eq!(tlb.refill(0x1000, Half::Read), Some(0));
     }
 }
