@@ -92,9 +92,9 @@ pub(super) fn create_in(
         ));
     }
     set_mode(&vm, spec)?;
-    for (cap, number, name) in SWITCHED {
+    for (cap, args, name) in SWITCHED {
         if spec.caps.on(cap) {
-            vm.switch_on(number).map_err(|errno| {
+            vm.switch_on(args).map_err(|errno| {
                 let said = std::io::Error::from_raw_os_error(errno);
                 let problem = format!("KVM_ENABLE_CAP of {name} failed: {said}");
                 Error::config(format!("caps[\"{}\"]", cap.name()), problem, format!("use caps={{\"{}\": \"off\"}}", cap.name()))
@@ -132,12 +132,19 @@ fn make_irqchip(vm: &KvmVm, spec: &MachineSpec) -> Result<()> {
     Ok(())
 }
 
+/// A capability of the kernel's, and how it is switched on.
+type Switch = (u32, [u64; 2]);
+
 /// Capabilities that the kernel has and gives to a guest only when told so (`Documentation/virt/kvm/api.rst`).
-const SWITCHED: [(Cap, u32, &str); 3] = [
-    (Cap::NestedHv, sys::CAP_PPC_NESTED_HV, "KVM_CAP_PPC_NESTED_HV"),
-    (Cap::RptInvalidate, sys::CAP_PPC_RPT_INVALIDATE, "KVM_CAP_PPC_RPT_INVALIDATE"),
-    (Cap::Dawr1, sys::CAP_PPC_DAWR1, "KVM_CAP_PPC_DAWR1"),
+const SWITCHED: [(Cap, Switch, &str); 3] = [
+    (Cap::NestedHv, (sys::CAP_PPC_NESTED_HV, [1, 0]), "KVM_CAP_PPC_NESTED_HV"),
+    // Of the calls that the kernel can answer, the one that it answers only when told to, and that spapr does not.
+    (Cap::RptInvalidate, (sys::CAP_PPC_ENABLE_HCALL, [H_RPT_INVALIDATE, 1]), "KVM_CAP_PPC_ENABLE_HCALL (H_RPT_INVALIDATE)"),
+    (Cap::Dawr1, (sys::CAP_PPC_DAWR1, [1, 0]), "KVM_CAP_PPC_DAWR1"),
 ];
+
+/// PAPR H_RPT_INVALIDATE.
+const H_RPT_INVALIDATE: u64 = 0x448;
 
 /// RTAS calls of XICS: whoever keeps the controller answers them.
 const XICS_CALLS: [&str; 4] = ["ibm,set-xive", "ibm,get-xive", "ibm,int-off", "ibm,int-on"];

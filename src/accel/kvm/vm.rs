@@ -104,8 +104,8 @@ impl KvmVm {
     ///
     /// # Errors
     /// The kernel's errno.
-    pub fn switch_on(&self, cap: u32) -> std::result::Result<(), Errno> {
-        self.enable(&self.fd, cap, [1, 0, 0, 0])
+    pub fn switch_on(&self, (cap, args): (u32, [u64; 2])) -> std::result::Result<(), Errno> {
+        self.enable(&self.fd, cap, [args[0], args[1], 0, 0])
     }
 
     pub(super) fn enable(&self, fd: &OwnedFd, cap: u32, args: [u64; 4]) -> std::result::Result<(), Errno> {
