@@ -105,6 +105,7 @@ impl Vm {
         if let Some(refusal) = self.shared.control.refusal("migrate") {
             return Err(refusal);
         }
+        self.shared.has_its_interrupts("migrate")?;
         source::run(&Moving::new(&self.shared), way, options, handle)
     }
 

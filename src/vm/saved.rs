@@ -272,6 +272,21 @@ impl Shared {
         all
     }
 
+    /// Refuses where the interrupt controller's state is not here.
+    ///
+    /// # Errors
+    /// The kernel keeps it.
+    pub(super) fn has_its_interrupts(&self, doing: &str) -> Result<()> {
+        if !lock(&self.machine).intc.is_hosts() {
+            return Ok(());
+        }
+        Err(Error::Snapshot {
+            doing: doing.into(),
+            problem: "the kernel keeps this machine's interrupt controller (kernel-irqchip=on), whose state is not fetched from it".into(),
+            hint: "use accel=\"kvm\" without it for a machine that is to be saved, forked or moved".into(),
+        })
+    }
+
     /// Holds a stopped machine with nothing on its way.
     ///
     /// # Errors
@@ -284,14 +299,7 @@ impl Shared {
                 hint: "wait until the migration is complete".into(),
             });
         }
-        if lock(&self.machine).intc.is_hosts() {
-            return Err(Error::Snapshot {
-                doing: doing.into(),
-                problem: "the kernel keeps this machine's interrupt controller (kernel-irqchip=on), whose state is not fetched from it"
-                    .into(),
-                hint: "use accel=\"kvm\" without it for a machine that is to be saved, forked or moved".into(),
-            });
-        }
+        self.has_its_interrupts(doing)?;
         let held = self.control.hold_settled().ok_or_else(|| Error::Snapshot {
             doing: doing.into(),
             problem: "the machine is running".into(),

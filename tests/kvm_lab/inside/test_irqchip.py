@@ -45,12 +45,17 @@ def test_a_reset_reaches_the_kernels_controller(host: Host) -> None:
 
 
 def test_what_the_kernels_controller_cannot_do_is_refused(host: Host) -> None:
-    with pytest.raises(spapr.ConfigError, match="kernel-irqchip=on is for XICS alone"):
-        machine(accel=KERNEL, ic_mode="dual")
+    if not host.strict:
+        with pytest.raises(spapr.ConfigError, match="kernel-irqchip=on is for XICS alone"):
+            machine(accel=KERNEL, ic_mode="dual")
     with pytest.raises(spapr.ConfigError, match="no option"):
         machine(accel="kvm,kernel-irqchip=perhaps")
     with machine(accel=KERNEL, ic_mode="xics") as vm:
         ready(vm)
         vm.pause()
-        with pytest.raises(spapr.SpaprError):
+        with pytest.raises(spapr.SpaprError, match="the kernel keeps this machine's interrupt controller"):
             vm.snapshot("never")
+        vm.resume()
+        with machine(accel="kvm", ic_mode="xics", incoming=True) as there, pytest.raises(spapr.SpaprError, match="interrupt controller"):
+            vm.migrate(there)
+        off(vm)
