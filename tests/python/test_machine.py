@@ -454,6 +454,14 @@ def test_kvm_on_this_host_says_why_and_what_instead() -> None:
         spapr.Machine(accel="warp")
 
 
+def test_auto_says_what_it_picked_and_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "spapr.vm")
+    with spapr.Machine(accel="auto", memory="256M"):
+        pass
+    assert 'accel="auto" is tcg here; ' in caplog.text or 'accel="auto" is interp here; ' in caplog.text
+    assert "/dev/kvm" in caplog.text
+
+
 def test_a_setting_that_does_not_exist() -> None:
     with pytest.raises(spapr.ConfigError, match="did you mean kernel"):
         spapr.Machine(kernal="vmlinux")  # type: ignore[call-arg]
