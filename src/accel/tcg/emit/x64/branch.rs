@@ -84,17 +84,19 @@ impl Emitter<'_> {
     /// Jumps to `to` if CR bit `n` is `set`.
     #[expect(clippy::fn_params_excessive_bools, reason = "a bit's value")]
     fn on_bit(&mut self, n: usize, set: bool, to: DynamicLabel) {
-        match (self.shown, n & 3, set) {
-            (Some((f, Order::Signed)), 0, true) if f == n >> 2 => dynasm!(self.a ; jl =>to),
-            (Some((f, Order::Signed)), 0, false) if f == n >> 2 => dynasm!(self.a ; jge =>to),
-            (Some((f, Order::Signed)), 1, true) if f == n >> 2 => dynasm!(self.a ; jg =>to),
-            (Some((f, Order::Signed)), 1, false) if f == n >> 2 => dynasm!(self.a ; jle =>to),
-            (Some((f, Order::Unsigned)), 0, true) if f == n >> 2 => dynasm!(self.a ; jb =>to),
-            (Some((f, Order::Unsigned)), 0, false) if f == n >> 2 => dynasm!(self.a ; jae =>to),
-            (Some((f, Order::Unsigned)), 1, true) if f == n >> 2 => dynasm!(self.a ; ja =>to),
-            (Some((f, Order::Unsigned)), 1, false) if f == n >> 2 => dynasm!(self.a ; jbe =>to),
-            (Some((f, _)), 2, true) if f == n >> 2 => dynasm!(self.a ; je =>to),
-            (Some((f, _)), 2, false) if f == n >> 2 => dynasm!(self.a ; jne =>to),
+        let order = self.shown_order(n >> 2);
+        self.kept = order.is_some() && n & 3 != 3;
+        match (order, n & 3, set) {
+            (Some(Order::Signed), 0, true) => dynasm!(self.a ; jl =>to),
+            (Some(Order::Signed), 0, false) => dynasm!(self.a ; jge =>to),
+            (Some(Order::Signed), 1, true) => dynasm!(self.a ; jg =>to),
+            (Some(Order::Signed), 1, false) => dynasm!(self.a ; jle =>to),
+            (Some(Order::Unsigned), 0, true) => dynasm!(self.a ; jb =>to),
+            (Some(Order::Unsigned), 0, false) => dynasm!(self.a ; jae =>to),
+            (Some(Order::Unsigned), 1, true) => dynasm!(self.a ; ja =>to),
+            (Some(Order::Unsigned), 1, false) => dynasm!(self.a ; jbe =>to),
+            (Some(_), 2, true) => dynasm!(self.a ; je =>to),
+            (Some(_), 2, false) => dynasm!(self.a ; jne =>to),
             (_, _, true) => dynasm!(self.a ; cmp BYTE [rbp + cr_bit(n)], 0 ; jne =>to),
             (_, _, false) => dynasm!(self.a ; cmp BYTE [rbp + cr_bit(n)], 0 ; je =>to),
         }

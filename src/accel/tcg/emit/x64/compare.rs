@@ -1,5 +1,6 @@
 //! Compares, condition register logic and selection (ISA I 2.5, 3.3.10, 3.3.12).
 
+use super::Compared;
 use super::Emitter;
 use super::Form;
 use super::Order;
@@ -33,7 +34,9 @@ fn immediate(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
         Order::Signed => i.si() as i32,
         Order::Unsigned => i.ui() as i32,
     };
+    let compared = Compared::Constant(i.l(), i.ra(), b);
     match (i.l(), b) {
+        _ if e.shows(order, compared) => {}
         (0, _) => {
             let near = gpr_at(i.ra());
             match e.host[i.ra()] {
@@ -45,30 +48,42 @@ fn immediate(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
         (_, 0) => e.test(i.ra()),
         _ => e.alu_constant(Alu::Cmp, i.ra(), b),
     }
-    e.order(i.bf(), order);
+    e.order_of(i.bf(), order, compared);
     Form::Done
 }
 
 fn registers(e: &mut Emitter<'_>, i: Insn, order: Order) -> Form {
-    if i.l() == 0 {
+    let compared = Compared::Registers(i.l(), i.ra(), i.rb());
+    if e.shows(order, compared) {
+    } else if i.l() == 0 {
         let (a, b) = (e.src(i.ra(), RAX), e.src(i.rb(), RCX));
         dynasm!(e.a ; cmp Rd(a), Rd(b));
     } else {
         let a = e.src(i.ra(), RAX);
         e.alu(Alu::Cmp, a, i.rb());
     }
-    e.order(i.bf(), order);
+    e.order_of(i.bf(), order, compared);
     Form::Done
 }
 
 fn isel(e: &mut Emitter<'_>, i: Insn) -> Form {
     e.get(i.rb(), RAX);
-    if i.ra() == 0 {
-        dynasm!(e.a ; xor ecx, ecx);
-        dynasm!(e.a ; cmp BYTE [rbp + cr_bit(i.rc_field())], 0 ; cmovne rax, rcx);
+    let a = if i.ra() == 0 {
+        e.constant(RCX, 0);
+        RCX
     } else {
-        let a = e.src(i.ra(), RCX);
-        dynasm!(e.a ; cmp BYTE [rbp + cr_bit(i.rc_field())], 0 ; cmovne rax, Rq(a));
+        e.src(i.ra(), RCX)
+    };
+    let n = i.rc_field();
+    let order = e.shown_order(n >> 2);
+    e.kept = order.is_some() && n & 3 != 3;
+    match (order, n & 3) {
+        (Some(Order::Signed), 0) => dynasm!(e.a ; cmovl rax, Rq(a)),
+        (Some(Order::Signed), 1) => dynasm!(e.a ; cmovg rax, Rq(a)),
+        (Some(Order::Unsigned), 0) => dynasm!(e.a ; cmovb rax, Rq(a)),
+        (Some(Order::Unsigned), 1) => dynasm!(e.a ; cmova rax, Rq(a)),
+        (Some(_), 2) => dynasm!(e.a ; cmove rax, Rq(a)),
+        _ => dynasm!(e.a ; cmp BYTE [rbp + cr_bit(n)], 0 ; cmovne rax, Rq(a)),
     }
     e.put(i.rt(), RAX);
     Form::Done

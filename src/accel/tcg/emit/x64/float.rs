@@ -419,7 +419,7 @@ fn compare(e: &mut Emitter<'_>, i: Insn, o: Operands) -> Form {
         ; cmova eax, ecx
         ; mov [rbp + LAST + 1], al
     );
-    e.shown = Some((n, Order::Unsigned));
+    e.shown = Some(super::Shown { fields: 1 << n, order: Order::Unsigned, compared: super::Compared::Gone });
     Form::Done
 }
 

@@ -48,9 +48,11 @@ pub const TEMPLATES: &[(&str, Template)] = &[
 /// RT ← (RA|0) + a constant.
 fn add_constant(e: &mut Emitter<'_>, i: Insn, n: i32) -> Form {
     let d = e.dst(i.rt(), RAX);
+    e.kept = true;
     if i.ra() == 0 {
         e.constant(d, n as i64 as u64);
     } else if i.ra() == i.rt() {
+        e.kept = n == 0;
         if n != 0 {
             e.alu_constant(Alu::Add, i.rt(), n);
         }
@@ -59,7 +61,6 @@ fn add_constant(e: &mut Emitter<'_>, i: Insn, n: i32) -> Form {
         let a = e.src(i.ra(), RAX);
         match n {
             0 => dynasm!(e.a ; mov Rq(d), Rq(a)),
-            _ if a == d => dynasm!(e.a ; add Rq(d), n),
             _ if i8::try_from(n).is_ok() => dynasm!(e.a ; lea Rq(d), [BYTE Rq(a) + n as i8]),
             _ => dynasm!(e.a ; lea Rq(d), [Rq(a) + n]),
         }
@@ -313,6 +314,7 @@ enum After {
 /// ori, oris, xori, xoris.
 fn with_constant(e: &mut Emitter<'_>, i: Insn, f: Alu, n: u64) -> Form {
     if n == 0 {
+        e.kept = true;
         if i.ra() != i.rt() {
             let s = e.src(i.rt(), RAX);
             e.put(i.ra(), s);
@@ -348,6 +350,7 @@ fn logic(e: &mut Emitter<'_>, i: Insn, f: Alu, after: After) -> Form {
         // mr and not.
         e.move_to(d, i.rt());
         shown = false;
+        e.kept = after == After::Nothing && i.rc() == 0;
     } else if i.ra() == i.rt() || i.ra() == i.rb() {
         // All three commute.
         let other = if i.ra() == i.rt() { i.rb() } else { i.rt() };

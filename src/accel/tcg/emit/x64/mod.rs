@@ -173,6 +173,26 @@ enum Order {
     Unsigned,
 }
 
+/// What was compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Compared {
+    /// Two GPRs; doublewords if the first number is not zero.
+    Registers(u32, usize, usize),
+    /// A GPR and a constant.
+    Constant(u32, usize, i32),
+    /// Something that is not there any more.
+    Gone,
+}
+
+/// What the host's flags show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Shown {
+    /// The CR fields that were set from them, a bit each.
+    fields: u8,
+    order: Order,
+    compared: Compared,
+}
+
 /// Where a jump between blocks goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Link {
@@ -227,8 +247,10 @@ pub struct Emitter<'a> {
     site: usize,
     /// Where the code addresses a site: the end of the distance, which ends the instruction, and the address.
     distances: Vec<(usize, usize)>,
-    /// Which CR field the host's flags still show, and how.
-    shown: Option<(usize, Order)>,
+    /// Which CR fields the host's flags still show, and how.
+    shown: Option<Shown>,
+    /// The present template has left the flags alone.
+    kept: bool,
     fallback: Option<DynamicLabel>,
     /// The host register of each guest register, if it has one in this block.
     host: [Option<u8>; 32],
@@ -309,6 +331,7 @@ fn emit_with<'a>(
         site,
         distances: Vec::with_capacity(32),
         shown: None,
+        kept: false,
         fallback: None,
         host: HOST,
         uses: [0; 32],
@@ -338,9 +361,11 @@ impl Emitter<'_> {
             self.index = index;
             let d = &self.block[index].1;
             let shown = self.shown;
+            self.kept = false;
             let form = d.row.and_then(template).map_or(Form::Step, |t| t(self, d.op.insn));
             if self.shown == shown {
-                self.shown = None;
+                let gone = |s| Shown { compared: Compared::Gone, ..s };
+                self.shown = shown.filter(|_| self.kept).map(gone);
             }
             if form == Form::Step {
                 self.shown = None;
@@ -536,13 +561,30 @@ impl Emitter<'_> {
 
     /// CR field `n` from the host's flags after a comparison. Uses rax; the flags stay.
     fn order(&mut self, n: usize, order: Order) {
+        self.shown = None;
+        self.order_of(n, order, Compared::Gone);
+    }
+
+    /// How the host's flags show CR field `n`, if they do.
+    fn shown_order(&self, n: usize) -> Option<Order> {
+        self.shown.filter(|s| s.fields >> n & 1 != 0).map(|s| s.order)
+    }
+
+    /// Whether the host's flags show this comparison.
+    fn shows(&self, order: Order, compared: Compared) -> bool {
+        self.shown.is_some_and(|s| s.order == order && s.compared == compared && compared != Compared::Gone)
+    }
+
+    /// As [`Emitter::order`]; the flags may have shown the same before.
+    fn order_of(&mut self, n: usize, order: Order, compared: Compared) {
+        let before = if self.shows(order, compared) { self.shown.map_or(0, |s| s.fields) } else { 0 };
         dynasm!(self.a ; mov eax, [rbp + ORDERS + 8]);
         match order {
             Order::Signed => dynasm!(self.a ; cmovl eax, [rbp + ORDERS] ; cmovg eax, [rbp + ORDERS + 4]),
             Order::Unsigned => dynasm!(self.a ; cmovb eax, [rbp + ORDERS] ; cmova eax, [rbp + ORDERS + 4]),
         }
         dynasm!(self.a ; mov [rbp + cr_field(n)], eax);
-        self.shown = Some((n, order));
+        self.shown = Some(Shown { fields: before | 1 << n, order, compared });
     }
 
     /// CR0 for the result in GPR `n`, if the instruction has its record bit on.

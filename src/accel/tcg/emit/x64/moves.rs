@@ -35,7 +35,8 @@ pub const TEMPLATES: &[(&str, Template)] = &[
 ];
 
 /// Hints; and eieio: the host orders stores.
-fn nothing(_: &mut Emitter<'_>, _: Insn) -> Form {
+fn nothing(e: &mut Emitter<'_>, _: Insn) -> Form {
+    e.kept = true;
     Form::Done
 }
 
@@ -63,6 +64,7 @@ fn mfspr(e: &mut Emitter<'_>, i: Insn) -> Form {
         return mfxer(e, i);
     }
     let Some(at) = storage(e, i.spr() as usize, Use::Read) else { return Form::Step };
+    e.kept = true;
     let d = e.dst(i.rt(), RAX);
     dynasm!(e.a ; mov Rq(d), [rbp + at]);
     e.put(i.rt(), d);
@@ -74,6 +76,7 @@ fn mtspr(e: &mut Emitter<'_>, i: Insn) -> Form {
         return mtxer(e, i);
     }
     let Some(at) = storage(e, i.spr() as usize, Use::Write) else { return Form::Step };
+    e.kept = true;
     let s = e.src(i.rt(), RAX);
     dynasm!(e.a ; mov [rbp + at], Rq(s));
     Form::Done
