@@ -8,7 +8,7 @@ import re
 import pytest
 
 import spapr
-from conftest import GUEST, Host, machine
+from conftest import CAPS, GUEST, Host, machine
 
 OURS = "interp"
 """The accelerator that runs on every host, and shares nothing with the kernel."""
@@ -16,7 +16,7 @@ OURS = "interp"
 
 def settled(**settings: object) -> spapr.MachineConfig:
     """The configuration as KVM has it on this host, every default filled in."""
-    return spapr.MachineConfig(**({"accel": "kvm", "memory": "256M", "kernel": GUEST} | settings)).resolved()  # type: ignore[arg-type]
+    return spapr.MachineConfig(**({"accel": "kvm", "memory": "256M", "kernel": GUEST, "caps": CAPS} | settings)).resolved()  # type: ignore[arg-type]
 
 
 def ask(vm: spapr.Machine, command: str, timeout: float = 120) -> str:
