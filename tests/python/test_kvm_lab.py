@@ -20,8 +20,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 LAB = pathlib.Path(__file__).resolve().parents[1] / "kvm_lab"
-USUAL = "powernv9,powernv8-smt4"
-"""POWER9 with radix, and POWER8 with four threads: hash alone, another default than 1, a mode that is refused."""
+USUAL = "powernv9,powernv8-smt4,powernv10"
+"""POWER9 with radix and hash; POWER8 with four threads: hash alone, another default than 1, a mode that is refused; and POWER10."""
 
 
 @functools.cache
