@@ -235,6 +235,8 @@ pub trait Vcpu: Send {
     fn set_kept(&mut self, _: &Kept) -> Result<()> {
         Ok(())
     }
+    /// Has one block in about `every` compared with the interpreter; [`Vcpu::run`] fails when something differs. Nobody else may store to RAM meanwhile. Does nothing where there is nothing to compare.
+    fn self_check(&mut self, _every: u64) {}
     /// Addresses (effective) at which [`Exit::Breakpoint`] is wanted.
     fn set_breakpoints(&mut self, at: &[u64]);
     /// Accesses at which [`Exit::Watchpoint`] is wanted. Does nothing where an accelerator cannot see accesses.

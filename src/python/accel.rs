@@ -47,16 +47,17 @@ impl Way {
 fn options(accel: &str) -> Result<(&str, Options), Error> {
     let mut options = Options::default();
     let Some((name, given)) = accel.split_once(',') else { return Ok((accel, options)) };
-    let known = match (name, given.split_once('=')) {
+    let known = |option: &str| match (name, option.split_once('=')) {
         ("tcg", Some(("fp", fp))) => Fp::by_name(fp).map(|fp| options.fp = fp),
+        ("tcg", Some(("self-check", every))) => every.parse().ok().filter(|n| *n > 0).map(|n| options.self_check = Some(n)),
         ("kvm", Some(("kernel-irqchip", who))) => Irqchip::by_name(who).map(|who| options.irqchip = who),
         _ => None,
     };
-    known.ok_or_else(|| {
+    given.split(',').try_for_each(known).ok_or_else(|| {
         let problem = format!("{name} has no option {given:?}");
         let hint = match name {
             "kvm" => "use accel=\"kvm,kernel-irqchip=on\", \"kvm,kernel-irqchip=off\", or the accelerator's name alone",
-            _ => "use accel=\"tcg,fp=exact\", \"tcg,fp=host\", or the accelerator's name alone",
+            _ => "use accel=\"tcg,fp=exact\", \"tcg,fp=host\", \"tcg,self-check=100\", or the accelerator's name alone",
         };
         Error::config("accel", problem, hint)
     })?;

@@ -74,11 +74,20 @@ pub struct Options {
     /// Everything is repeatable: time is counted, the vCPUs take turns, and random numbers come from this seed. `None`: vCPUs run beside each other, in the
     /// host's time.
     pub icount: Option<u64>,
+    /// One translated block in about so many is compared with the interpreter.
+    pub self_check: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { accel: AccelKind::software(), fp: Fp::default(), irqchip: Irqchip::default(), firmware: Firmware::Both, icount: None }
+        Options {
+            accel: AccelKind::software(),
+            fp: Fp::default(),
+            irqchip: Irqchip::default(),
+            firmware: Firmware::Both,
+            icount: None,
+            self_check: None,
+        }
     }
 }
 
@@ -446,7 +455,19 @@ impl Shared {
             consoles,
         };
         shared.seed_vcpus(Duration::ZERO);
+        shared.start_self_check()?;
         Ok(Arc::new(shared))
+    }
+
+    /// Has the vCPUs check themselves, if that was wanted.
+    fn start_self_check(&self) -> Result<()> {
+        let Some(every) = self.options.self_check else { return Ok(()) };
+        if self.slots.len() > 1 && self.options.icount.is_none() {
+            let problem = format!("self-check={every} stores twice, which {} vCPUs beside each other would see", self.slots.len());
+            return Err(Error::config("accel", problem, "use smp=1, or icount=True, with which vCPUs take turns"));
+        }
+        self.slots.iter().for_each(|slot| lock(slot).vcpu.self_check(every));
+        Ok(())
     }
 
     /// Refuses what takes an accelerator of our own, which sees every instruction.

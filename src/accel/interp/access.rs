@@ -21,6 +21,7 @@ use crate::units::Ea;
 use crate::units::Ra;
 use crate::units::Width;
 use portable_atomic::AtomicU128;
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::AtomicU32;
@@ -96,6 +97,12 @@ macro_rules! scalar {
     )*};
 }
 scalar! { u8, AtomicU8, 1; u16, AtomicU16, 2; u32, AtomicU32, 4; u64, AtomicU64, 8; u128, AtomicU128, 16; }
+
+/// Bytes noted together when a store is noted; what dcbz clears, too.
+pub(in crate::accel) const LINE: usize = 128;
+
+/// What was in RAM, by real address of its lines, before the first store to each.
+pub(in crate::accel) type Overwritten = BTreeMap<u64, [u8; LINE]>;
 
 /// Accesses outside RAM by the instruction that is being repeated: those already carried out, in order, and how many were used again.
 ///
@@ -234,6 +241,12 @@ impl Core {
             return Ok(Place::Device(t.ra));
         };
         let delta = (host as u64).wrapping_sub(ea & PAGE_MASK);
+        if self.overwritten.is_some() {
+            if access == Access::Store {
+                self.note_lines(t.ra);
+            }
+            return Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8));
+        }
         match self.stops.near(ea) {
             // Each of its accesses comes here.
             (true, _) => return Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8)),
@@ -245,6 +258,20 @@ impl Core {
             self.tlb.fill(ea, Half::Write, delta, &t);
         }
         Ok(Place::Ram(ea.wrapping_add(delta) as *mut u8))
+    }
+
+    /// Notes what is where a store at `ra` may reach in its page.
+    fn note_lines(&mut self, ra: Ra) {
+        let first = ra.0 & !(LINE as u64 - 1);
+        let memory = self.tlb.memory.clone();
+        let Some(log) = &mut self.overwritten else { return };
+        for at in [first, first + LINE as u64].into_iter().filter(|at| at & PAGE_MASK == ra.0 & PAGE_MASK) {
+            log.entry(at).or_insert_with(|| {
+                let mut line = [0; LINE];
+                memory.read(Ra(at), &mut line).expect("a page that was translated to is in RAM");
+                line
+            });
+        }
     }
 
     /// Leaves before an access that the user watches. Watched pages are not in the TLB.

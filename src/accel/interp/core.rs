@@ -4,6 +4,7 @@ use crate::accel::Exit;
 use crate::accel::Parts;
 use crate::accel::interp::Step;
 use crate::accel::interp::Trap;
+use crate::accel::interp::access::Overwritten;
 use crate::accel::interp::stops::Stops;
 use crate::accel::interp::tlb::Tlb;
 use crate::clock;
@@ -76,6 +77,8 @@ pub struct Core {
     pub(in crate::accel) due_at: u64,
     /// Where random numbers come from; `None`: from the host.
     pub random: Option<Seeded>,
+    /// What stores overwrite, while somebody wants to undo them. The TLB is to be without entries meanwhile ([`Tlb::select_none`]).
+    pub(in crate::accel) overwritten: Option<Overwritten>,
     /// Where the user wants it to stop.
     pub(in crate::accel) stops: Stops,
     /// Instructions executed.
@@ -212,6 +215,7 @@ impl Core {
             counted,
             due_at: u64::MAX,
             random: None,
+            overwritten: None,
             stops: Stops::default(),
             instructions: 0,
             poll_mask: 0,

@@ -338,6 +338,12 @@ impl Tlb {
         self.fetch = self.number(fetch);
     }
 
+    /// Data accesses match no entry until [`Tlb::select`].
+    pub fn select_none(&mut self) {
+        // Renumbering comes before the last number is given out.
+        self.data = LAST_CONTEXT;
+    }
+
     fn number(&mut self, key: Key) -> u64 {
         let mix = key.mode
             ^ key.mode.rotate_left(17)

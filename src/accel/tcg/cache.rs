@@ -95,7 +95,13 @@ pub struct Cache {
     keep: Keep,
     /// Instructions of a block at most.
     longest: usize,
+    #[cfg(test)]
+    spoil: Option<Spoil>,
 }
+
+/// What a test does to a block.
+#[cfg(test)]
+type Spoil = Box<dyn Fn(&mut Vec<(u16, Decoded)>) + Send>;
 
 impl Cache {
     /// An empty cache.
@@ -119,6 +125,8 @@ impl Cache {
             clears: 0,
             keep: Keep::No,
             longest: longest.clamp(1, BLOCK_MAX),
+            #[cfg(test)]
+            spoil: None,
         }
     }
 
@@ -236,6 +244,20 @@ impl Cache {
         }
     }
 
+    /// The instructions of the block at NIP, which is translated by then. `Err`: the fetch failed and the interrupt is prepared.
+    pub fn listing(&mut self, c: &mut Core, counts: &mut Counts) -> Result<Vec<(u16, Decoded)>, Trap> {
+        self.follow(c);
+        self.find(c, counts)?;
+        let (ra, _) = fetch_page(c)?;
+        Ok(collect(c, ra, (c.nip as usize & 0xfff) >> 2, self.longest))
+    }
+
+    /// Has `spoil` change the instructions of a block before it is translated, as if a template were wrong.
+    #[cfg(test)]
+    pub fn spoil(&mut self, spoil: impl Fn(&mut Vec<(u16, Decoded)>) + Send + 'static) {
+        self.spoil = Some(Box::new(spoil));
+    }
+
     /// Address of a block's code.
     pub fn code(&self, block: u32) -> usize {
         self.buffer.address(self.blocks[block as usize].code)
@@ -279,6 +301,12 @@ impl Cache {
             self.pages[page as usize].generation = memory.generation(ra);
         }
         let block = collect(c, ra, slot, self.longest);
+        #[cfg(test)]
+        let block = {
+            let mut block = block;
+            self.spoil.iter().for_each(|spoil| spoil(&mut block));
+            block
+        };
         let place = Place { base: self.buffer.next(), first_link: self.links.len(), site: self.site };
         let code = x64::emit(c, &self.stubs, place, &block);
         self.site = code.site;

@@ -25,6 +25,7 @@
 
 mod buffer;
 mod cache;
+mod check;
 mod emit;
 mod exec;
 mod fp;
@@ -42,6 +43,7 @@ use crate::accel::interp::function;
 use crate::accel::interp::run::Engine;
 use crate::accel::tcg::buffer::CodeBuffer;
 use crate::accel::tcg::cache::Cache;
+use crate::accel::tcg::check::Check;
 use crate::cpu::CpuState;
 use crate::error::Error;
 use crate::error::Result;
@@ -128,6 +130,7 @@ pub struct Tcg {
 struct Translator {
     cache: Cache,
     counts: Counts,
+    check: Option<Check>,
 }
 
 impl Tcg {
@@ -144,7 +147,7 @@ impl Tcg {
             CodeBuffer::new(bytes, bytes / 4).map_err(|source| Error::Host { doing: "map memory for translated code".into(), source })?;
         let mut tcg = Tcg {
             interp: Interp::new(parts),
-            translator: Translator { cache: Cache::new(buffer, options.longest), counts: Counts::default() },
+            translator: Translator { cache: Cache::new(buffer, options.longest), counts: Counts::default(), check: None },
         };
         let c = &mut tcg.interp.core;
         c.words.constants = fp::CONSTANTS;
@@ -187,7 +190,16 @@ impl Engine for Translator {
             return cpu.block(limit);
         }
         let fuel = cpu.core.slice.min(i64::try_from(limit).unwrap_or(i64::MAX));
-        let done = self.burn(cpu, fuel);
+        let done = match self.check.as_ref().map(Check::left) {
+            None => self.burn(cpu, fuel),
+            Some(0) => self.checked(cpu, fuel),
+            Some(left) => self.burn(cpu, fuel.min(i64::try_from(left).unwrap_or(fuel))),
+        };
+        if let Some(check) = &mut self.check {
+            check.executed(match done {
+                Ok(n) | Err((n, _)) => n,
+            });
+        }
         cpu.core.words.given = 0;
         done
     }
@@ -254,7 +266,8 @@ impl Vcpu for Tcg {
     }
 
     fn run(&mut self, budget: Option<u64>) -> Result<Exit> {
-        Ok(self.interp.run_with(&mut self.translator, budget))
+        let exit = self.interp.run_with(&mut self.translator, budget);
+        self.translator.check.as_mut().and_then(Check::take).map_or(Ok(exit), Err)
     }
 
     fn complete(&mut self, reply: Reply) {
@@ -312,8 +325,13 @@ impl Vcpu for Tcg {
         ]
         .map(|(name, n)| (name.to_string(), n))
         .into();
+        list.extend(self.translator.check.as_ref().map(|check| ("blocks checked".to_string(), check.done)));
         list.extend(self.steps());
         list
+    }
+
+    fn self_check(&mut self, every: u64) {
+        self.translator.check = Some(Check::new(every));
     }
 
     fn seed(&mut self, sequence: Seeded) {

@@ -14,6 +14,8 @@ use spapr::accel::AccelKind;
 #[cfg(target_arch = "x86_64")]
 use spapr::accel::Fp;
 #[cfg(target_arch = "x86_64")]
+use spapr::accel::Vcpu;
+#[cfg(target_arch = "x86_64")]
 use spapr::accel::tcg::Options;
 #[cfg(target_arch = "x86_64")]
 use spapr::accel::tcg::Tcg;
@@ -50,6 +52,8 @@ pub const CANDIDATES: &[Candidate] = &[
         step: BUDGET,
     },
     #[cfg(target_arch = "x86_64")]
+    Candidate { name: "translator that checks itself", make: checking, step: BUDGET },
+    #[cfg(target_arch = "x86_64")]
     Candidate { name: "translator with little room", make: || translating(Options { buffer: 0, ..Options::default() }), step: BUDGET },
 ];
 
@@ -57,6 +61,16 @@ pub const CANDIDATES: &[Candidate] = &[
 #[cfg(target_arch = "x86_64")]
 fn translating(options: Options) -> World {
     World::with(move |parts| Box::new(Tcg::new(parts, options).expect("this host has it")))
+}
+
+/// A world whose translator compares one block in about two with the interpreter itself.
+#[cfg(target_arch = "x86_64")]
+fn checking() -> World {
+    World::with(|parts| {
+        let mut vcpu = Tcg::new(parts, Options::default()).expect("this host has it");
+        vcpu.self_check(2);
+        Box::new(vcpu)
+    })
 }
 
 /// The interpreter.
