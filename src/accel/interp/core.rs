@@ -172,7 +172,10 @@ pub(in crate::accel) struct Words {
 impl Words {
     /// Follows XER\[SO\], which every compare copies.
     pub(in crate::accel) fn follow_so(&mut self, so: u8) {
-        self.orders = [LT, GT, EQ].map(|bit| Cr::spread(so | bit));
+        // SO is the first byte of a field; it seldom changes.
+        if self.orders[0] != Cr::spread(so | LT) {
+            self.orders = [LT, GT, EQ].map(|bit| Cr::spread(so | bit));
+        }
     }
 }
 
