@@ -28,6 +28,34 @@ const STORES: &[(&str, u32, u64)] = &[
 ];
 
 #[test]
+fn a_page_that_is_armed_is_noted_by_code_that_has_stored_there_before() {
+    for kind in accelerators() {
+        let memory = Arc::new(GuestMemory::new(1 << 20).unwrap());
+        // stw r5,0(r4); b -4.
+        for (k, word) in [0x90a4_0000, 0x4bff_fffc].into_iter().enumerate() {
+            memory.write_u32(Ra(CODE + 4 * k as u64), word).unwrap();
+        }
+        let partition = Arc::new(Partition::new(memory.clone()));
+        let model = cpu_model::by_name("power9_v2.2").unwrap();
+        let mut vcpu = kind.create(Parts::lone(model, partition.clone()), Fp::default()).unwrap();
+        let s = vcpu.state_mut();
+        (s.msr, s.nip, s.gpr[4], s.dec_expiry) = (Msr(Msr::SF), CODE, DATA, i64::MAX as u64);
+        let mut go = || assert_eq!(vcpu.run(Some(20)).unwrap(), Exit::Budget);
+        go();
+        memory.start_log().unwrap();
+        let dirty = || memory.take_dirty().unwrap().iter().collect::<Vec<u64>>();
+        assert!(dirty().is_empty());
+        for round in 0..3 {
+            go();
+            assert_eq!(dirty(), [DATA >> 12], "{}, round {round}", kind.name());
+        }
+        memory.stop_log();
+        go();
+        assert!(dirty().is_empty());
+    }
+}
+
+#[test]
 fn both_pages_of_a_store_are_noted() {
     for kind in accelerators() {
         for &(name, store, over) in STORES {
