@@ -364,9 +364,9 @@ class Vm:
         Instructions executed by each vCPU.
         """
     @staticmethod
-    def load_checkpoint(path: str | PathLike[str], accel: str) -> tuple[Vm, dict]:
+    def load_checkpoint(path: str | PathLike[str], accel: str, config: Incomplete) -> tuple[Vm, dict]:
         """
-        Makes a machine from a file, and says from which settings.
+        Makes a machine from a file, and says from which settings: the file's, or those given.
         """
     def migrate(self, /, to: Incomplete, wishes: Incomplete) -> Migration:
         """

@@ -137,11 +137,15 @@ class Machine:
         return self._vm.save_checkpoint(os.fspath(path), compress, "disk" if sync else "cache")[1]
 
     @staticmethod
-    def load_checkpoint(path: str | os.PathLike[str], *, accel: str = "auto") -> Machine:
+    def load_checkpoint(path: str | os.PathLike[str], *, accel: str | None = None, config: MachineConfig | None = None) -> Machine:
         """A machine from a file that `save_checkpoint` wrote. It stands until `start()` or `resume()`. Raises `StreamError` with section and field, and there is
         no machine, if the file is damaged.
+
+        The machine is what the settings in the file make of this host, or what `config` says: another processor that has the guest's compatibility mode, another accelerator. What
+        may differ is what may differ when a guest moves (`spapr.check`); all else is refused with a `StreamError`.
         """
-        vm, found = _spapr.Vm.load_checkpoint(os.fspath(path), accel)
+        accel = accel or (config.accel if config is not None else "auto")
+        vm, found = _spapr.Vm.load_checkpoint(os.fspath(path), accel, config)
         cpus, sockets, cores, threads, maxcpus = found["smp"]
         smp = Smp(cpus, sockets=sockets, cores=cores, threads=threads, maxcpus=maxcpus)
         numa = tuple(NumaNode(memory, cores) for memory, cores in found["numa"])

@@ -274,11 +274,13 @@ impl Vm {
         Ok((done.memory_bytes, done.file_bytes))
     }
 
-    /// Makes a machine from a file, and says from which settings.
+    /// Makes a machine from a file, and says from which settings: the file's, or those given.
     #[staticmethod]
-    fn load_checkpoint<'py>(py: Python<'py>, path: PathBuf, accel: &str) -> PyResult<(Vm, Bound<'py, PyDict>)> {
+    fn load_checkpoint<'py>(py: Python<'py>, path: PathBuf, accel: &str, config: Option<PyConfig>) -> PyResult<(Vm, Bound<'py, PyDict>)> {
         journal::install();
-        let vm = py.detach(|| crate::vm::Vm::load_checkpoint_on(&path, &|settings| settle(accel, settings)))?;
+        let given = config.map(Settings::from);
+        let choose = |saved: &Settings| settle(accel, given.as_ref().unwrap_or(saved));
+        let vm = py.detach(|| crate::vm::Vm::load_checkpoint_on(&path, &choose))?;
         let settings = settings(py, &vm.spec().settings)?;
         Ok((Vm(Held::new(vm)), settings))
     }

@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
@@ -215,9 +215,11 @@ def guest(cache: pathlib.Path, pages: str) -> bytes:
     return ready.read_bytes()
 
 
-def overlay(host: Host, cache: pathlib.Path, extension: pathlib.Path, arguments: Sequence[str]) -> bytes:
-    """What is tested, and the tests."""
+def overlay(host: Host, cache: pathlib.Path, extension: pathlib.Path, arguments: Sequence[str], files: Mapping[str, bytes]) -> bytes:
+    """What is tested, the tests, and files for them."""
     archive = Archive()
+    for name, data in files.items():
+        archive.add(f"lab/files/{name}", data)
     archive.add("init", (HERE / "init").read_bytes(), 0o755)
     for module in ("kvm.ko", "kvm-hv.ko"):
         archive.add(f"lab/{module}", (cache / f"kernel-{host.pages}" / module).read_bytes())
@@ -243,25 +245,26 @@ def lines(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]:
         watch.cancel()
 
 
-def boot(host: Host, kernel: pathlib.Path, initrd: pathlib.Path, echo: bool) -> tuple[int, str, list[str]]:
-    """Runs the host to its end mark; the inner status, JUnit text and console."""
+def boot(host: Host, kernel: pathlib.Path, initrd: pathlib.Path, echo: bool) -> tuple[int, dict[str, bytes], list[str]]:
+    """Runs the host to its end mark; the inner status, the files that it leaves, and the console."""
     qemu = os.environ.get("SPAPR_QEMU_SYSTEM") or tool("qemu.sh", "system")
     command = [qemu, "-accel", "tcg,thread=multi", "-m", "2G", "-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none", "-no-reboot"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"console=hvc0 quiet panic=-1 {host.append}".strip(), *host.machine]
     console: list[str] = []
-    junit: list[str] | None = None
+    files: dict[str, list[str]] = {}
+    file: list[str] | None = None
     status = -1
     with subprocess.Popen(["nice", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             for line in lines(process, time.monotonic() + host.limit):
-                if junit is not None and not line.startswith("LAB> "):
-                    junit.append(line)
+                if file is not None and not line.startswith("LAB> "):
+                    file.append(line)
                     continue
                 console.append(line)
                 if echo:
                     print(line, flush=True)
-                if line.startswith("LAB> junit"):
-                    junit = []
+                if line.startswith("LAB> file "):
+                    file = files.setdefault(line.split()[-1], [])
                 elif line.startswith("LAB> end "):
                     status = int(line.split()[-1])
                     break
@@ -269,8 +272,7 @@ def boot(host: Host, kernel: pathlib.Path, initrd: pathlib.Path, echo: bool) -> 
             process.kill()
     if status < 0:
         raise LabError(f"{host.name} did not get to its end mark within {host.limit} s; its last words:\n" + "\n".join(console[-20:]))
-    text = gzip.decompress(base64.b64decode("".join(junit))).decode() if junit else ""
-    return status, text, console
+    return status, {name: gzip.decompress(base64.b64decode("".join(text))) for name, text in files.items()}, console
 
 
 def processor_seconds() -> float:
@@ -279,8 +281,10 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(name: str, arguments: Sequence[str] = (), echo: bool = False) -> int:
-    """Prepares and runs one host. The results are in `target/kvm-lab`: NAME.xml and NAME.console."""
+def run(name: str, arguments: Sequence[str] = (), echo: bool = False, files: Mapping[str, bytes] | None = None) -> int:
+    """Prepares and runs one host, whose tests find `files` in /lab/files. The results are in `target/kvm-lab`: NAME.xml, NAME.console, and what
+    the tests put into /tmp/out.
+    """
     host = HOSTS[name]
     start = time.monotonic()
     OUT.mkdir(parents=True, exist_ok=True)
@@ -289,17 +293,18 @@ def run(name: str, arguments: Sequence[str] = (), echo: bool = False) -> int:
     extension = build()
     built = time.monotonic()
     initrd = OUT / f"{name}.cpio.gz"
-    initrd.write_bytes(base(cache) + guest(cache, host.pages) + overlay(host, cache, extension, arguments))
+    initrd.write_bytes(base(cache) + guest(cache, host.pages) + overlay(host, cache, extension, arguments, files or {}))
     junit, console = OUT / f"{name}.xml", OUT / f"{name}.console"
-    junit.unlink(missing_ok=True)
+    for old in (junit, OUT / f"{name}.state"):
+        old.unlink(missing_ok=True)
     packed, used = time.monotonic(), processor_seconds()
     try:
-        status, text, said = boot(host, cache / f"kernel-{host.pages}" / "vmlinux", initrd, echo)
+        status, left, said = boot(host, cache / f"kernel-{host.pages}" / "vmlinux", initrd, echo)
     finally:
         initrd.unlink()
     console.write_text("\n".join(said) + "\n")
-    if text:
-        junit.write_text(text)
+    for file, data in left.items():
+        (OUT / (junit.name if file == "junit.xml" else file)).write_bytes(data)
     steps = zip(("fetch", "build", "pack", "run"), (fetched - start, built - fetched, packed - built, time.monotonic() - packed), strict=True)
     print(f"{name}: " + ", ".join(f"{what} {seconds:.0f} s" for what, seconds in steps) + f" ({processor_seconds() - used:.0f} s of processors); pytest's status {status}", file=sys.stderr)
     return status
