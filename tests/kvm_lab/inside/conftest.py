@@ -80,6 +80,8 @@ CAPS = {"cfpc": "broken", "sbbc": "broken", "ibs": "broken", "ccf-assist": "off"
 """What the emulated firmware says nothing of, so that the kernel has none of it and a machine's defaults are refused."""
 if os.sysconf("SC_PAGE_SIZE") == 4096:
     CAPS["hpt-max-page-size"] = "4K"
+LARGE_TABLE = {"maxmem": "8G", "resize_hpt": "disabled"} if "hpt-max-page-size" in CAPS else {}
+"""With small pages the kernel reaches a guest's whole real mode area only through a large hash table."""
 
 KVM_CREATE_VM, KVM_CHECK_EXTENSION, KVM_CREATE_VCPU = 0x2000AE01, 0x2000AE03, 0x2000AE41
 KVM_ENABLE_CAP = 0x8068AEA3
@@ -162,4 +164,4 @@ def real_kvm() -> None:
 
 def machine(**settings: object) -> spapr.Machine:
     """A machine of KVM's with the embedded guest, and no more capabilities than this kernel has."""
-    return spapr.Machine(**({"accel": "kvm", "memory": "256M", "kernel": GUEST, "caps": CAPS} | settings))  # type: ignore[arg-type]
+    return spapr.Machine(**({"accel": "kvm", "memory": "256M", "kernel": GUEST, "caps": CAPS} | LARGE_TABLE | settings))  # type: ignore[arg-type]
