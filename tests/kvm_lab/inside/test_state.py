@@ -150,6 +150,25 @@ def test_a_guest_does_not_wait_for_pages_in_the_kernel(host: Host) -> None:
         off(vm)
 
 
+def test_a_radix_guest_is_saved_with_its_process_table(host: Host, tmp_path: pathlib.Path) -> None:
+    if not host.radix:
+        pytest.skip("no radix guests here")
+    with machine() as vm:
+        ready(vm)
+        # H_REGISTER_PROC_TBL: a new radix table of 4 KiB, and invalidation by the guest itself.
+        assert "status=0 " in ask(vm, "hcall 0x37c 0x1d 0x8000000 0 0")
+        vm.pause()
+        assert (vm.state()["platform"]["mmu"], hpt_of(vm)) == ("radix", None)
+        digest = vm.state_digest()
+        vm.save_checkpoint(tmp_path / "state")
+    with spapr.load_checkpoint(tmp_path / "state", accel="kvm") as vm:
+        assert vm.state_digest() == digest
+        assert vm.state()["mmu"]["process_table"] == 0x8000000
+        vm.resume()
+        assert "count 1000" in ask(vm, "count 1000")
+        off(vm)
+
+
 def test_the_hash_table_can_be_resized(host: Host) -> None:
     if not host.hash:
         pytest.skip("no hash guests here")
