@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import lacking
+from conftest import tool
 
 BOOT = """
 import spapr
@@ -72,9 +72,7 @@ def test_faulthandler_tells_of_a_crash_while_a_guest_runs() -> None:
 
 
 def test_another_extensions_handler_goes_on_working(tmp_path: Path) -> None:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        lacking("a C compiler: install gcc")
+    compiler = tool("cc", "gcc")
     source, library = tmp_path / "handler.c", tmp_path / "handler.so"
     source.write_text(HANDLER)
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
