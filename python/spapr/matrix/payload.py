@@ -123,7 +123,7 @@ class Kernel:
     kernel: str
     initrd: str | None = None
     append: str = ""
-    ready: str = r"[#$] $|login:"
+    ready: str = r"[#$] (\x1b\[6n)?$|login:"
     before_: tuple[tuple[str, str], ...] = ()
     after_: tuple[tuple[str, str], ...] = ()
     fail_on: str = r"Kernel panic|Oops"
