@@ -20,6 +20,8 @@ pub const SITE_BYTES: usize = 24;
 pub const SITE_LIMIT: usize = 8;
 /// Where in it the distance is.
 pub const SITE_DELTA: usize = 16;
+/// Addresses behind the last list: with them the lists of the usual buffer are longer than the 32 MiB up to which the C library may give memory that was used before.
+const APART: usize = 4096;
 /// Kinds of sites: class and half of the TLB.
 pub const KINDS: usize = 6;
 
@@ -55,8 +57,10 @@ pub const fn kind(class: Class, half: Half) -> usize {
 
 /// The lists of filled sites, and what they were filled for.
 pub struct Sites {
-    /// Addresses of the filled sites of each kind, written by translated code. A site is in its list once, so they are long enough.
-    lists: [Vec<u64>; KINDS],
+    /// Addresses of the filled sites, written by translated code: a list for each kind, one behind the other. A site is in its list once, so they are long enough.
+    lists: Vec<u64>,
+    /// Addresses that a list holds.
+    room: usize,
     /// The context that each class was last entered in, and how many pages had been forgotten.
     contexts: [(u64, u64); 3],
     /// How often flags had been set when those that store were last made to forget.
@@ -66,12 +70,19 @@ pub struct Sites {
 impl Sites {
     /// Nothing filled, for as many sites as `bytes` hold.
     pub fn new(bytes: usize) -> Sites {
-        Sites { lists: std::array::from_fn(|_| vec![0; bytes / SITE_BYTES]), contexts: [(0, 0); 3], armed: 0 }
+        let room = bytes / SITE_BYTES;
+        // In one piece, which is so large that the C library always maps it: then it is zero without being touched, and takes memory as it is used.
+        Sites { lists: vec![0; KINDS * room + APART], room, contexts: [(0, 0); 3], armed: 0 }
     }
 
     /// Tells `c`, whose translated code fills sites, where the lists are. They must be as empty.
     pub fn attach(&self, c: &mut Core) {
-        c.words.filled = std::array::from_fn(|k| self.lists[k].as_ptr() as u64);
+        c.words.filled = std::array::from_fn(|kind| self.start(kind));
+    }
+
+    /// Where a kind's list begins.
+    fn start(&self, kind: usize) -> u64 {
+        self.lists[kind * self.room..].as_ptr() as u64
     }
 
     /// Follows a change of context since translated code was last entered.
@@ -102,10 +113,9 @@ impl Sites {
     }
 
     fn forget(&mut self, c: &mut Core, buffer: &mut CodeBuffer, kind: usize) {
-        let list = &self.lists[kind];
-        let first = list.as_ptr() as u64;
+        let first = self.start(kind);
         let filled = (c.words.filled[kind] - first) as usize / size_of::<u64>();
         c.words.filled[kind] = first;
-        list[..filled].iter().for_each(|site| buffer.zero_word(*site as usize + SITE_LIMIT));
+        self.lists[kind * self.room..][..filled].iter().for_each(|site| buffer.zero_word(*site as usize + SITE_LIMIT));
     }
 }
