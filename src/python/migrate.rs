@@ -271,7 +271,12 @@ impl Incoming {
         }
         let (handle, outcome) = (Handle::new(None), Arc::new(Outcome::default()));
         let (h, o) = (handle.clone(), outcome.clone());
-        spawn(move || o.set(to.receive(&mut *door, seconds(stall_timeout), &h)))?;
+        spawn(move || {
+            let received = to.receive(&mut *door, seconds(stall_timeout), &h);
+            // Who hears of the end may listen at the same address at once.
+            drop(door);
+            o.set(received);
+        })?;
         Ok(Incoming { migration: Migration { handle, outcome }, address: at })
     }
 
