@@ -17,6 +17,8 @@ import spapr
 BOOT_SECONDS = 600.0
 """Time for a boot, with another one beside it on a slow machine."""
 COMMAND_SECONDS = 120.0
+PROMPT = r"^[~/]? ?# "
+"""What the shell says when it waits for a line."""
 
 BAD = [
     r"WARNING: .*",
@@ -64,7 +66,7 @@ class Linux:
         try:
             self.vm.start()
             console = self.vm.console
-            console.expect(r"^[~/]? ?# ", fail_on=r"Kernel panic.*|Oops: .*", timeout=BOOT_SECONDS)
+            console.expect(PROMPT, fail_on=r"Kernel panic.*|Oops: .*", timeout=BOOT_SECONDS)
             self.shell("mount -t proc proc /proc")
             self.shell("mount -t sysfs sysfs /sys")
         except BaseException:

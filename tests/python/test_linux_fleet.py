@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from linux import BOOT_SECONDS, COMMAND_SECONDS, images
+from linux import BOOT_SECONDS, COMMAND_SECONDS, PROMPT, images
 
 from spapr import Matrix
 from spapr.matrix import Kernel
 from spapr.pytest_plugin import BootedFactory
-
-PROMPT = r"^[~/]? ?# "
 
 
 @pytest.mark.linux

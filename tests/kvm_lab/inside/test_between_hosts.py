@@ -11,7 +11,8 @@ import pytest
 
 import spapr
 from conftest import GUEST, NAME, Host
-from test_state import ask, off, ready
+from talk import ready
+from test_state import ask, off
 
 FILES = pathlib.Path("/lab/files")
 OUT = pathlib.Path("/tmp/out")

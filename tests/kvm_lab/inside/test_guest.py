@@ -8,24 +8,7 @@ import pytest
 
 import spapr
 from conftest import CAPS, GUEST, GUEST_LE, Host, machine
-
-
-def ready(vm: spapr.Machine) -> None:
-    vm.start()
-    vm.console.expect("ready", timeout=120)
-
-
-def ask(vm: spapr.Machine, command: str, timeout: float = 60) -> str:
-    """The guest's reply to a command."""
-    start = len(vm.console.log)
-    vm.console.sendline(command)
-    vm.console.expect(r"\n(ok|error.*)\n> ", timeout=timeout)
-    return str(vm.console.log)[start:]
-
-
-def off(vm: spapr.Machine) -> None:
-    vm.console.sendline("off")
-    assert vm.wait(timeout=60) == "shutdown"
+from talk import ask, off, ready
 
 
 @pytest.mark.parametrize("guest", [GUEST, GUEST_LE], ids=["be", "le"])

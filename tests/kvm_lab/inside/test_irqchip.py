@@ -6,7 +6,7 @@ import pytest
 
 import spapr
 from conftest import Host, machine
-from test_guest import ask, off, ready
+from talk import ask, off, ready
 
 KERNEL = "kvm,kernel-irqchip=on"
 IN_KERNEL = {"H_XIRR", "H_XIRR_X", "H_CPPR", "H_EOI", "H_IPI", "H_IPOLL"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import re
 
 import pytest
 
 import spapr
+import talk
 from conftest import CAPS, GUEST, Host, machine
+from talk import ready
 
 OURS = "interp"
 """The accelerator that runs on every host, and shares nothing with the kernel."""
@@ -19,22 +22,9 @@ def settled(**settings: object) -> spapr.MachineConfig:
     return spapr.MachineConfig(**({"accel": "kvm", "memory": "256M", "kernel": GUEST, "caps": CAPS} | settings)).resolved()  # type: ignore[arg-type]
 
 
-def ask(vm: spapr.Machine, command: str, timeout: float = 120) -> str:
-    """The guest's reply to a command."""
-    start = len(vm.console.log)
-    vm.console.sendline(command)
-    vm.console.expect(r"\n(ok|error.*)\n> ", timeout=timeout)
-    return str(vm.console.log)[start:]
-
-
-def ready(vm: spapr.Machine) -> None:
-    vm.start()
-    vm.console.expect("ready\n> ", timeout=120)
-
-
-def off(vm: spapr.Machine) -> None:
-    vm.console.sendline("off")
-    assert vm.wait(timeout=120) == "shutdown"
+# What is asked here comes after a move: more time for it.
+ask = functools.partial(talk.ask, timeout=120)
+off = functools.partial(talk.off, timeout=120)
 
 
 def ticks(text: str) -> int:
